@@ -1,0 +1,178 @@
+"""The one table of moves: which status follows which, by which move, told by which event.
+
+Guards, database constraints, admin colours, the state-machine page and the exhaustive
+test are all made from the data in here; nothing else knows a transition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+S = TypeVar("S", bound=StrEnum)
+
+
+class Status(StrEnum):
+    """Where an execution stands. Each value says who moves it out."""
+
+    AWAITING_PAYMENT = "awaiting_payment"  # a payment provider or an operator
+    PAYMENT_CONFIRMED = "payment_confirmed"  # nobody: left in the transaction that enters it
+    QUEUED = "workflow_queued"  # the first worker that takes it
+    RUNNING = "workflow_running"  # workers, step by step
+    WAITING = "workflow_waiting"  # a timer, a signal, an approval, an operator
+    SUCCEEDED = "workflow_succeeded"  # nobody
+    FAILED = "workflow_failed"  # a redrive
+    CANCELLED = "workflow_cancelled"  # a redrive
+
+
+TERMINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
+LIVE = frozenset(Status) - TERMINAL
+
+
+class StepStatus(StrEnum):
+    """Where a step stands, the same word in the database, the API and expressions."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+
+
+STEP_TERMINAL = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED})
+
+
+class AttemptStatus(StrEnum):
+    """How one attempt at a step stands; an attempt leaves `running` once and never returns."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    LOST = "lost"  # its worker died; the effect may be repeated
+    OUTCOME_UNKNOWN = "outcome_unknown"  # its worker died and the effect must not be repeated
+
+
+class Intent(StrEnum):
+    """What the execution is heading for, beside where it stands."""
+
+    RUN = "run"
+    CANCEL = "cancel"
+    FAIL = "fail"
+
+
+class PaymentStatus(StrEnum):
+    UNPAID = "unpaid"
+    PROCESSING = "processing"
+    PAID = "paid"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    REFUNDED = "refunded"
+    PARTIALLY_REFUNDED = "partially_refunded"
+
+
+NOT_REQUIRED = "not_required"
+"""The payment status of an execution that has no payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move(Generic[S]):
+    """One legal move: from any of `sources` to `target`, recorded as `event`."""
+
+    sources: frozenset[S]
+    target: S
+    event: str
+    when: str
+
+
+class IllegalMove(Exception):
+    """The table has no such move from where the thing stands; nothing was changed."""
+
+    def __init__(self, move: str, status: StrEnum) -> None:
+        super().__init__(f"{move} is not possible from {status.value}")
+        self.move = move
+        self.status = status
+
+
+def _move(sources: set[S] | frozenset[S], target: S, event: str, when: str) -> Move[S]:
+    return Move(frozenset(sources), target, event, when)
+
+
+MOVES: Mapping[str, Move[Status]] = {
+    "confirm_payment": _move(
+        {Status.AWAITING_PAYMENT},
+        Status.PAYMENT_CONFIRMED,
+        "execution.payment_confirmed",
+        "a provider's webhook or an operator confirms the payment",
+    ),
+    "enqueue": _move(
+        {Status.PAYMENT_CONFIRMED}, Status.QUEUED, "execution.queued", "in the transaction that confirmed the payment"
+    ),
+    "start": _move({Status.QUEUED}, Status.RUNNING, "execution.started", "a worker takes it; deadlines count from here"),
+    "wait": _move(
+        {Status.RUNNING}, Status.WAITING, "execution.waiting", "nothing runs and something outside must happen first"
+    ),
+    "wake": _move({Status.WAITING}, Status.RUNNING, "execution.resumed", "what it waited for arrived"),
+    "succeed": _move({Status.RUNNING}, Status.SUCCEEDED, "execution.succeeded", "every step has ended"),
+    "fail": _move(
+        {Status.RUNNING, Status.WAITING},
+        Status.FAILED,
+        "execution.failed",
+        "a step failed for good, or a deadline passed",
+    ),
+    "cancel": _move(
+        LIVE, Status.CANCELLED, "execution.cancelled", "the caller, an operator or a failed checkout ends it"
+    ),
+    "redrive": _move(
+        {Status.FAILED, Status.CANCELLED}, Status.QUEUED, "execution.redriven", "an operator tries again; results are kept"
+    ),
+}
+
+CREATED: Mapping[Status, str] = {
+    Status.AWAITING_PAYMENT: "execution.awaiting_payment",
+    Status.QUEUED: "execution.queued",
+}
+"""The statuses an execution may be created in, each with the event that follows execution.created."""
+
+STEP_MOVES: Mapping[str, Move[StepStatus]] = {
+    "begin": _move(
+        {StepStatus.PENDING, StepStatus.RETRYING}, StepStatus.RUNNING, "step.started", "a worker claims an attempt"
+    ),
+    "retry": _move({StepStatus.RUNNING}, StepStatus.RETRYING, "step.retrying", "the attempt failed and another follows"),
+    "succeed": _move({StepStatus.RUNNING}, StepStatus.SUCCEEDED, "step.succeeded", "the attempt gave an output"),
+    "fail": _move(
+        {StepStatus.PENDING, StepStatus.RUNNING, StepStatus.RETRYING},
+        StepStatus.FAILED,
+        "step.failed",
+        "no attempt is left, or its input could not be resolved",
+    ),
+    "skip": _move({StepStatus.PENDING}, StepStatus.SKIPPED, "step.skipped", "its condition is false or no parent is live"),
+    "lose_track": _move(
+        {StepStatus.RUNNING},
+        StepStatus.OUTCOME_UNKNOWN,
+        "step.outcome_unknown",
+        "the worker died in an effect that must not be repeated",
+    ),
+}
+
+
+def target(move: str, status: Status) -> Status:
+    """Where `move` leads from `status`. Raises IllegalMove for a pair that is not in the table."""
+    return _target(MOVES, move, status)
+
+
+def step_target(move: str, status: StepStatus) -> StepStatus:
+    """Where `move` leads a step from `status`. Raises IllegalMove for a pair that is not in the table."""
+    return _target(STEP_MOVES, move, status)
+
+
+def _target(moves: Mapping[str, Move[S]], move: str, status: S) -> S:
+    entry = moves[move]
+    if status not in entry.sources:
+        raise IllegalMove(move, status)
+    return entry.target
