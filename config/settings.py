@@ -18,7 +18,9 @@ env.read_env(CHECKOUT / ".env")
 _data = DataDir.of_this_checkout()
 
 SECRET_KEY = env.str("SECRET_KEY", "") or _data.secret_key()
-PUBLIC_URL = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+HOST = env.str("HOST", "127.0.0.1")
+PORT = env.int("PORT", default=8000)
+PUBLIC_URL = env.str("PUBLIC_URL", f"http://{'localhost' if HOST in {'0.0.0.0', '::'} else HOST}:{PORT}").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(PUBLIC_URL).hostname, "localhost", "127.0.0.1", "[::1]"])
 PAYMENTS_SANDBOX = env.bool("PAYMENTS_SANDBOX", default=False)
 EGRESS_ALLOWED_HOSTS: list[str] = env.list("EGRESS_ALLOWED_HOSTS", default=[])
@@ -28,6 +30,8 @@ WORKERS = env.int("WORKERS", default=min(16, 2 * (os.cpu_count() or 1)))
 """Child processes of one Celery worker. More than processors, because most steps wait for somebody else."""
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()
 
+EMBEDDED_POSTGRES = not env.str("DATABASE_URL", "")
+EMBEDDED_VALKEY = not env.str("REDIS_URL", "")
 DATABASE_URL = env.str("DATABASE_URL", "") or _data.database_url()
 REDIS_URL = env.str("REDIS_URL", "") or _data.redis_url()
 REDIS_TIMEOUTS = {"socket_timeout": 15, "socket_connect_timeout": 3, "socket_keepalive": True}
@@ -132,7 +136,8 @@ TEMPLATES = [
 REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "config.errors.handle",
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.authentication.KeyAuthentication"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["contract.http.JsonRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "contract.http.JsonRegardless",
     "DEFAULT_PARSER_CLASSES": ["contract.http.StrictJSONParser"],
     "UNAUTHENTICATED_USER": None,
 }
@@ -142,7 +147,6 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
 STATIC_URL = "/static/"
-STATIC_ROOT = CHECKOUT / "static"
 WHITENOISE_USE_FINDERS = True
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -182,7 +186,12 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"django": {"handlers": [], "level": "INFO", "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # Both write two lines for every message.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+    },
 }
 structlog.configure(
     processors=[

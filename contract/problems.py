@@ -82,3 +82,51 @@ class Conflict(Refusal):
 
     status = 409
     reason = "conflict"
+
+
+class MalformedBody(Refusal):
+    """The body is not JSON that Traceway takes; 400 in every dialect."""
+
+    reason = "invalid_json"
+
+
+class PaymentRequired(Refusal):
+    """Nothing goes on before this is paid."""
+
+    status = 402
+    reason = "payment_required"
+
+
+class MethodNotAllowed(Refusal):
+    """The path exists, the method does not; `headers` names those that do."""
+
+    status = 405
+    reason = "method_not_allowed"
+
+
+class PayloadTooLarge(Refusal):
+    """The body is larger than this route takes."""
+
+    status = 413
+    reason = "payload_too_large"
+
+
+class UnsupportedMediaType(Refusal):
+    """The body is not declared as application/json in UTF-8."""
+
+    status = 415
+    reason = "unsupported_media_type"
+
+
+class RateLimited(Refusal):
+    """Too many requests; `headers` says when to come again."""
+
+    status = 429
+    reason = "rate_limited"
+
+
+class Unavailable(Refusal):
+    """Something this product needs does not answer; nothing was changed."""
+
+    status = 503
+    reason = "service_unavailable"

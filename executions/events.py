@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contract import json_values
-from contract.timestamps import rfc3339
+from contract.timestamps import wire
 
 GENESIS = b"\0" * 32
 """What stands before the first event of every execution."""
@@ -45,7 +45,7 @@ def chain(
 ) -> tuple[list[EventRow], bytes]:
     """The rows that follow the event `sequence` with hash `head`, and the new head."""
     rows: list[EventRow] = []
-    moment = rfc3339(at)
+    moment = wire(at)
     for happening in happenings:
         sequence += 1
         body = json_values.canonical(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from executions.states import STEP_TERMINAL, Intent, Status, StepStatus, step_target, target
-from workflows.spec import OnFailure, Spec
+from workflows.spec import Effect, OnFailure, Spec
 
 Ending: TypeAlias = Literal["succeed", "fail", "cancel"]
 
@@ -96,17 +96,25 @@ class StepMove:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`situation` afterwards; the moves of steps in order; the steps that became ready; how the execution ends, if it does.
+    """Where the execution stands afterwards; the steps that changed; their moves in order; the steps that became ready.
 
     `moves` are the execution's moves that need nothing more (start, wait, wake). `ending` is left to the
     caller to apply, for the output of an execution that succeeds has to be computed first and may fail it.
     """
 
-    situation: Situation
+    status: Status
+    intent: Intent
+    counters: Counters
+    steps: Mapping[int, StepState]
     step_moves: tuple[StepMove, ...]
     ready: tuple[int, ...]
     moves: tuple[str, ...]
     ending: Ending | None
+
+
+def after(situation: Situation, planned: Plan) -> Situation:
+    """The whole situation once a plan is applied to it."""
+    return Situation(planned.status, planned.intent, planned.counters, {**situation.steps, **planned.steps})
 
 
 class NeedsSteps(Exception):
@@ -126,7 +134,7 @@ def initial(spec: Spec, status: Status = Status.QUEUED) -> Situation:
 
 def roots(spec: Spec) -> tuple[int, ...]:
     """The steps that are ready when nothing has run yet, in definition order."""
-    return tuple(step.index for step in spec.steps if not step.parents and not step.handles)
+    return tuple(step.index for step in spec.steps if step.is_root)
 
 
 def plan(spec: Spec, situation: Situation, facts: Iterable[Fact]) -> Plan:
@@ -136,7 +144,10 @@ def plan(spec: Spec, situation: Situation, facts: Iterable[Fact]) -> Plan:
         draft.take(fact)
     draft.conclude()
     return Plan(
-        replace(situation, status=draft.status, intent=draft.intent, counters=draft.counters, steps=draft.steps),
+        draft.status,
+        draft.intent,
+        draft.counters,
+        draft.changed,
         tuple(draft.step_moves),
         tuple(sorted(draft.ready)),
         tuple(draft.moves),
@@ -153,7 +164,7 @@ class _Draft:
     status: Status = field(init=False)
     intent: Intent = field(init=False)
     counters: Counters = field(init=False)
-    steps: dict[int, StepState] = field(init=False)
+    changed: dict[int, StepState] = field(default_factory=dict)
     step_moves: list[StepMove] = field(default_factory=list)
     ready: list[int] = field(default_factory=list)
     moves: list[str] = field(default_factory=list)
@@ -161,7 +172,7 @@ class _Draft:
 
     def __post_init__(self) -> None:
         self.status, self.intent = self.before.status, self.before.intent
-        self.counters, self.steps = self.before.counters, dict(self.before.steps)
+        self.counters = self.before.counters
 
     def take(self, fact: Fact) -> None:
         match fact:
@@ -204,7 +215,7 @@ class _Draft:
 
     def _hand_on(self, index: int) -> list[int]:
         """Give the ended step's tokens to its children; the children that this skips."""
-        step, status = self.spec.steps[index], self.steps[index].status
+        step, status = self.spec.steps[index], self._state(index).status
         if status is StepStatus.FAILED and step.on_failure is OnFailure.FAIL:
             self.take(Headed(Intent.FAIL))
         skipped = [child for child in step.children if self._give(child, live=continues(step.on_failure, status))]
@@ -216,7 +227,7 @@ class _Draft:
         """One token for a step; True if it is thereby skipped."""
         state = self._state(index)
         state = replace(state, parents_left=state.parents_left - 1, parents_live=state.parents_live + live)
-        self.steps[index] = state
+        self.changed[index] = state
         if state.parents_left:
             return False
         if state.parents_live:
@@ -228,14 +239,14 @@ class _Draft:
         return True
 
     def _state(self, index: int) -> StepState:
-        state = self.steps.get(index)
+        state = self.changed.get(index) or self.before.steps.get(index)
         if state is None:
             raise NeedsSteps(frozenset({index}))
         return state
 
     def _move_step(self, index: int, move: str) -> None:
         state = self._state(index)
-        self.steps[index] = replace(state, status=step_target(move, state.status))
+        self.changed[index] = replace(state, status=step_target(move, state.status))
         self.step_moves.append(StepMove(index, move))
 
     def _move(self, move: str) -> None:
@@ -296,6 +307,6 @@ def reach(spec: Spec, index: int, limit: int) -> frozenset[int]:
         for child in (*step.children, *(() if step.handler is None else (step.handler,))):
             if child not in seen:
                 seen[child] = None
-                if spec.steps[child].is_pure:
+                if spec.steps[child].effect is Effect.PURE:
                     pending.append(child)
     return frozenset(seen)

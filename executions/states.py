@@ -146,10 +146,10 @@ STEP_MOVES: Mapping[str, Move[StepStatus]] = {
     "retry": _move({StepStatus.RUNNING}, StepStatus.RETRYING, "step.retrying", "the attempt failed and another follows"),
     "succeed": _move({StepStatus.RUNNING}, StepStatus.SUCCEEDED, "step.succeeded", "the attempt gave an output"),
     "fail": _move(
-        {StepStatus.PENDING, StepStatus.RUNNING, StepStatus.RETRYING},
+        {StepStatus.RUNNING},
         StepStatus.FAILED,
         "step.failed",
-        "no attempt is left, or its input could not be resolved",
+        "the attempt failed and no other follows",
     ),
     "skip": _move({StepStatus.PENDING}, StepStatus.SKIPPED, "step.skipped", "its condition is false or no parent is live"),
     "lose_track": _move(

@@ -1,4 +1,4 @@
-"""The German Credit data, split three ways as in life: what the applicant says, what the bureau knows, what the bank saw later.
+"""The German Credit data, split as in life: what the applicant says, what the bureau knows, what the bank saw later.
 
 The columns on sex with marital status and on foreign workers stay in the file: no application carries them, because
 nobody's credit may hang on them, and a criterion that never enters the system cannot be used by it.

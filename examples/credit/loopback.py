@@ -36,7 +36,7 @@ Answer = Callable[[Request], Reply]
 
 @contextmanager
 def serving(answer: Answer) -> Iterator[str]:
-    """The address `http://127.0.0.1:<free port>` that `answer` serves until the block ends. `answer` runs in threads."""
+    """The address `http://127.0.0.1:<free port>` that `answer` serves, in threads, until the block ends."""
     server = _Server(("127.0.0.1", 0), _handler(answer))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -82,7 +82,7 @@ def _handler(answer: Answer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             """Say nothing: the terminal belongs to the demo."""
 
     return Handler

@@ -13,7 +13,7 @@ from examples.credit.loopback import Reply, Request
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """`verified`: webhook-ids with a good signature; `repeated`: further copies of those; `rejected`: bad signatures."""
+    """`verified`: webhook-ids with a good signature; `repeated`: more copies of those; `rejected`: bad signatures."""
 
     verified: int
     repeated: int

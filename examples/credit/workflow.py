@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 DEFINITION = Path(__file__).with_name("credit-decision.json")
+PLACEHOLDERS = ("http://bureau.invalid", "http://receiver.invalid", "whsec_cHV0IGluIGJ5IHRoZSBkZW1v")
+"""The bureau, the receiver and the secret, as the file has them."""
 
 
 def definition(bureau: str, receiver: str, secret: str) -> dict[str, Any]:
     """The definition that asks the bureau and tells the receiver at these addresses (`http://host:port`)."""
-    read: dict[str, Any] = json.loads(DEFINITION.read_text(encoding="utf-8"))
-    configs = {step["name"]: step["config"] for step in read["steps"]}
-    for name, address in (("bureau", bureau), ("notify", receiver)):
-        configs[name]["url"] = configs[name]["url"].replace(f"http://{_placeholder(name)}.invalid", address)
-    configs["notify"]["secret"] = secret
+    text = DEFINITION.read_text(encoding="utf-8")
+    for placeholder, value in zip(PLACEHOLDERS, (bureau, receiver, secret), strict=True):
+        text = text.replace(placeholder, value)
+    read: dict[str, Any] = json.loads(text)
     return read
 
 

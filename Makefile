@@ -1,0 +1,54 @@
+# Needs Python 3.11 or newer and make; everything else is fetched once into .venv, each file checked against its hash.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --require-hashes --disable-pip-version-check --no-input
+CODE := config orchestrator executions workflows tenants contract examples tests manage.py
+
+.DELETE_ON_ERROR:
+.PHONY: help up demo test lint lock
+
+help:
+	@echo "make up     run the whole stack here until Ctrl-C; HOST and PORT say where (127.0.0.1 and 8000)"
+	@echo "make demo   the stack, and 1,000 real loan applications through it"
+	@echo "make test   the checks and every test"
+	@echo "make lint   the checks alone"
+	@echo "make lock   write requirements*.txt anew from pyproject.toml"
+
+up: $(VENV)/installed
+	@exec $(BIN)/python manage.py up
+
+demo: $(VENV)/installed
+	@exec $(BIN)/python -m examples.credit.demo
+
+test: lint
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@echo "checking types" && $(BIN)/mypy $(CODE)
+	@$(BIN)/lint-imports --no-logo
+
+lock: $(VENV)/installed-dev
+	$(BIN)/uv pip compile --quiet pyproject.toml $(LOCKING) --output-file requirements.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --constraint requirements.txt $(LOCKING) --output-file requirements-dev.txt
+
+LOCKING := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "traceway needs Python 3.11 or newer; say which with PYTHON=")'
+	@echo "making $(VENV)" >&2
+	@$(PYTHON) -m venv $(VENV)
+
+# Standard output stays free for what the commands themselves say.
+$(VENV)/installed: requirements.txt | $(BIN)/python
+	@echo "installing what the product needs, once" >&2
+	@$(INSTALL) --requirement requirements.txt >&2
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt | $(BIN)/python
+	@echo "installing what the tests need, once" >&2
+	@$(INSTALL) --requirement requirements-dev.txt >&2
+	@touch $@ $(VENV)/installed

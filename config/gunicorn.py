@@ -1,0 +1,18 @@
+"""Gunicorn's configuration (`gunicorn -c python:config.gunicorn config.wsgi`): threads, because requests wait for the database."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+bind = f"[{settings.HOST}]:{settings.PORT}" if ":" in settings.HOST else f"{settings.HOST}:{settings.PORT}"
+worker_class = "gthread"
+workers = 2
+threads = 32
+keepalive = 75
+graceful_timeout = 10
+timeout = 60
+control_socket_disable = True
+logconfig_dict = {
+    **settings.LOGGING,
+    "loggers": {"gunicorn.error": {"handlers": [], "propagate": True}},
+}

@@ -1,0 +1,21 @@
+"""Every path; the rooms bring their own. No trailing slashes."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+from config import errors, health
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.unknown_path
+handler500 = errors.failure
+
+urlpatterns = [
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("admin/", admin.site.urls),
+    path("", include("tenants.urls")),
+    path("", include("workflows.urls")),
+]

@@ -1,0 +1,156 @@
+"""What crosses the store's port: rows as they were read, and the one change that is applied to them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from executions.events import EventRow
+from executions.plan import Counters, StepState
+from executions.states import AttemptStatus, Intent, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The columns of an execution that the engine moves."""
+
+    status: Status
+    intent: Intent
+    counters: Counters
+    status_reason: str | None = None
+    steps_made: bool = False
+    due_at: datetime | None = None
+    tries: int = 0
+    quarantined_at: datetime | None = None
+    deadline_at: datetime | None = None
+    run_id: UUID | None = None
+    output: str | None = None
+    outcome: str | None = None
+    outcome_error: str | None = None
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for: the columns of a submission that steps are computed from. JSON stands as text."""
+
+    input: str
+    parameters: str = "{}"
+    application_data: str | None = None
+    outcome_expression: str | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRow:
+    """An execution as it was read under its lock."""
+
+    id: UUID
+    version_id: UUID
+    seq: int
+    event_sequence: int
+    chain_head: bytes
+    standing: Standing
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """A step as it stands: its state for the plan, the number of its newest attempt, how many failed or were lost."""
+
+    state: StepState
+    attempts: int = 0
+    failures: int = 0
+    losses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DueRow:
+    index: int
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalRow:
+    """One open row of the inbox; `payload` is JSON text."""
+
+    id: int
+    kind: str
+    payload: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunningAttempt:
+    """An attempt that stands as running: what to carry out, or to close. `input` is JSON text."""
+
+    execution_id: UUID
+    index: int
+    number: int
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An execution under its lock, with the neighbourhood that was asked for and the database's clock."""
+
+    row: ExecutionRow
+    now: datetime
+    steps: Mapping[int, StepRow]
+    due: Sequence[DueRow]
+    arrivals: Sequence[ArrivalRow]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """An attempt that begins or, where `status` is not running, that began and ended at once."""
+
+    index: int
+    number: int
+    status: AttemptStatus
+    input: str | None = None
+    output: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnd:
+    """How a running attempt ended; only a row that is still running takes it."""
+
+    index: int
+    number: int
+    status: AttemptStatus
+    output: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Everything one decision writes, in one statement, if the execution's seq is still the one that was read."""
+
+    before: ExecutionRow
+    now: datetime
+    standing: Standing
+    events: Sequence[EventRow]
+    steps: Mapping[int, StepRow] = field(default_factory=dict)
+    step_names: Mapping[int, str] = field(default_factory=dict)
+    attempts: Sequence[AttemptRow] = ()
+    ends: Sequence[AttemptEnd] = ()
+    due_gone: Sequence[DueRow] = ()
+    due_new: Sequence[DueRow] = ()
+    consumed: Sequence[int] = ()
+
+    def after(self) -> ExecutionRow:
+        """The execution as it stands once this is applied."""
+        head = self.events[-1] if self.events else None
+        return replace(
+            self.before,
+            seq=self.before.seq + 1,
+            event_sequence=head.sequence if head else self.before.event_sequence,
+            chain_head=head.hash if head else self.before.chain_head,
+            standing=self.standing,
+        )

@@ -1,0 +1,259 @@
+"""The one writer of status: every change of an execution, and what belongs to it, goes through a statement of this file.
+
+`apply` is one statement guarded by the `seq` that was read and by the statuses that the table of
+moves allows; it changes everything or nothing and says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Protocol
+from uuid import UUID
+
+from contract import json_values
+from executions.change import Change, Standing
+from executions.events import EventRow
+from executions.states import CREATED, MOVES, IllegalMove, Status
+
+
+class Cursor(Protocol):
+    """What is needed of a database cursor: Django's and psycopg's both have it."""
+
+    def execute(self, query: str, params: dict[str, Any]) -> Any: ...
+    def fetchone(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """The process that claims attempts: its boot id, its name (host:pid) and the code's version."""
+
+    boot_id: UUID
+    name: str
+    code_version: str
+
+
+NOBODY = Carrier(UUID(int=0), "", "")
+"""For changes that claim nothing: commands and payments."""
+
+
+def insert(cursor: Cursor, execution: dict[str, Any], standing: Standing, events: list[EventRow]) -> None:
+    """Create an execution in one of the statuses that CREATED allows; `execution` holds id, tenant, workflow, version."""
+    if standing.status not in CREATED:
+        raise IllegalMove("create", standing.status)
+    head = events[-1]
+    cursor.execute(
+        _INSERT,
+        execution
+        | _columns(standing)
+        | {"sequence": head.sequence, "head": head.hash, "now": head.created_at}
+        | {"events": json_values.dump(_event_rows(events))},
+    )
+
+
+def apply(cursor: Cursor, change: Change, carrier: Carrier = NOBODY) -> None:
+    """Send the change; `applied` reads the answer. Raises IllegalMove, and sends nothing, for a move not in the table."""
+    _guard(change.before.standing.status, change.standing.status)
+    parts = tuple(name for name in _PARTS if _rows(change, name))
+    after = change.after()
+    parameters = _columns(change.standing) | {
+        "id": change.before.id,
+        "seq": change.before.seq,
+        "from_status": change.before.standing.status.value,
+        "sequence": after.event_sequence,
+        "head": after.chain_head,
+        "now": change.now,
+        "boot_id": carrier.boot_id,
+        "worker_name": carrier.name,
+        "code_version": carrier.code_version,
+    }
+    parameters |= {name: json_values.dump(_rows(change, name)) for name in parts}
+    cursor.execute(_statement(parts), parameters)
+
+
+def applied(cursor: Cursor) -> bool:
+    """Whether the change that was sent took effect: False means that the execution had moved on."""
+    row = cursor.fetchone()
+    return bool(row[0])
+
+
+def push_back(cursor: Cursor, execution_id: UUID, now: datetime, reason: str) -> None:
+    """Before an overdue execution is tried again: move it 5 s * 2^tries away; after five tries quarantine it."""
+    cursor.execute(_PUSH_BACK, {"id": execution_id, "now": now, "reason": reason})
+
+
+_EDGES = {(source, move.target) for move in MOVES.values() for source in move.sources}
+
+
+@lru_cache(maxsize=None)
+def _reachable(before: Status) -> frozenset[Status]:
+    """The statuses that one change may lead to: several moves may follow each other in it (start, then succeed)."""
+    found, pending = {before}, [before]
+    while pending:
+        status = pending.pop()
+        following = {target for source, target in _EDGES if source is status} - found
+        found |= following
+        pending.extend(following)
+    return frozenset(found)
+
+
+def _guard(before: Status, after: Status) -> None:
+    if after not in _reachable(before):
+        raise IllegalMove(f"a move to {after.value}", before)
+
+
+def _columns(standing: Standing) -> dict[str, Any]:
+    columns = {name: value for name, value in asdict(standing).items() if name != "counters"}
+    return columns | {
+        "status": standing.status.value,
+        "intent": standing.intent.value,
+        "steps_left": standing.counters.left,
+        "steps_running": standing.counters.running,
+        "steps_ready": standing.counters.ready,
+        "steps_waiting": standing.counters.waiting,
+    }
+
+
+def _event_rows(events: Sequence[EventRow]) -> list[dict[str, Any]]:
+    return [
+        {"sequence": e.sequence, "type": e.type, "step": e.step, "body": e.body, "hash": e.hash.hex()} for e in events
+    ]
+
+
+def _rows(change: Change, part: str) -> list[Any]:
+    """One part of the change as rows for json_to_recordset."""
+    match part:
+        case "steps_new" | "steps_moved":
+            if change.before.standing.steps_made is (part == "steps_new"):
+                return []
+            return [_step(change, index) for index in change.steps]
+        case "attempts" | "ends":
+            return [asdict(row) for row in getattr(change, part)]
+        case "due_gone" | "due_new":
+            return [{"index": row.index, "due_at": row.due_at} for row in getattr(change, part)]
+        case "consumed":
+            return [{"id": row} for row in change.consumed]
+        case _:
+            return _event_rows(change.events)
+
+
+def _step(change: Change, index: int) -> dict[str, Any]:
+    row = change.steps[index]
+    return {
+        "index": index,
+        "name": change.step_names.get(index),
+        "status": row.state.status.value,
+        "parents_left": row.state.parents_left,
+        "parents_live": row.state.parents_live,
+        "attempts": row.attempts,
+        "failures": row.failures,
+        "losses": row.losses,
+    }
+
+
+@lru_cache(maxsize=None)
+def _statement(parts: tuple[str, ...]) -> str:
+    """The apply statement with only the parts that hold rows, so that an empty part costs nothing."""
+    return ",\n".join([_MOVED, *(_PARTS[name] for name in parts)]) + "\nSELECT count(*) FROM moved"
+
+
+_STANDING = (
+    "status",
+    "status_reason",
+    "intent",
+    "steps_left",
+    "steps_running",
+    "steps_ready",
+    "steps_waiting",
+    "steps_made",
+    "due_at",
+    "tries",
+    "quarantined_at",
+    "deadline_at",
+    "run_id",
+    "output",
+    "outcome",
+    "outcome_error",
+    "queued_at",
+    "started_at",
+    "finished_at",
+)
+
+_MOVED = f"""
+WITH moved AS (
+  UPDATE execution SET {", ".join(f"{name} = %({name})s" for name in _STANDING)},
+    seq = seq + 1, event_sequence = %(sequence)s, chain_head = %(head)s, updated_at = %(now)s
+  WHERE id = %(id)s AND seq = %(seq)s AND status = %(from_status)s
+  RETURNING id
+)"""
+
+_TELL = """
+  INSERT INTO event (execution_id, sequence, type, step, body, hash, created_at)
+  SELECT {source}.id, e.sequence, e.type, e.step, e.body, decode(e.hash, 'hex'), %(now)s
+  FROM {source}, json_to_recordset(%(events)s) AS e(sequence int, type text, step text, body text, hash text)"""
+
+_STEP_COLUMNS = (
+    "index int, name text, status text, parents_left int, parents_live int, attempts int, failures int, losses int"
+)
+
+_PARTS = {
+    "steps_new": f"""steps_new AS (
+  INSERT INTO step (execution_id, index, name, status, parents_left, parents_live, attempts, failures, losses)
+  SELECT moved.id, s.index, s.name, s.status, s.parents_left, s.parents_live, s.attempts, s.failures, s.losses
+  FROM moved, json_to_recordset(%(steps_new)s) AS s({_STEP_COLUMNS})
+)""",
+    "steps_moved": f"""steps_moved AS (
+  UPDATE step SET status = s.status, parents_left = s.parents_left, parents_live = s.parents_live,
+    attempts = s.attempts, failures = s.failures, losses = s.losses
+  FROM moved, json_to_recordset(%(steps_moved)s) AS s({_STEP_COLUMNS})
+  WHERE step.execution_id = moved.id AND step.index = s.index
+)""",
+    "ends": """ends AS (
+  UPDATE attempt SET status = a.status, output = a.output, error = a.error, finished_at = %(now)s
+  FROM moved, json_to_recordset(%(ends)s) AS a(index int, number int, status text, output text, error text)
+  WHERE attempt.execution_id = moved.id AND attempt.step_index = a.index AND attempt.number = a.number
+    AND attempt.status = 'running'
+)""",
+    "attempts": """attempts AS (
+  INSERT INTO attempt (execution_id, step_index, number, status, worker, worker_name, code_version,
+    input, output, error, started_at, finished_at)
+  SELECT moved.id, a.index, a.number, a.status, %(boot_id)s, %(worker_name)s, %(code_version)s,
+    a.input, a.output, a.error, %(now)s::timestamptz, CASE a.status WHEN 'running' THEN NULL ELSE %(now)s::timestamptz END
+  FROM moved, json_to_recordset(%(attempts)s)
+    AS a(index int, number int, status text, input text, output text, error text)
+)""",
+    "due_gone": """due_gone AS (
+  DELETE FROM due_step USING moved, json_to_recordset(%(due_gone)s) AS d(index int, due_at timestamptz)
+  WHERE due_step.execution_id = moved.id AND due_step.due_at = d.due_at AND due_step.step_index = d.index
+)""",
+    "due_new": """due_new AS (
+  INSERT INTO due_step (execution_id, step_index, due_at)
+  SELECT moved.id, d.index, d.due_at
+  FROM moved, json_to_recordset(%(due_new)s) AS d(index int, due_at timestamptz)
+)""",
+    "consumed": """consumed AS (
+  UPDATE inbox SET consumed_at = %(now)s FROM moved, json_to_recordset(%(consumed)s) AS i(id bigint)
+  WHERE inbox.execution_id = moved.id AND inbox.id = i.id
+)""",
+    "events": f"""events AS ({_TELL.format(source="moved")}
+)""",
+}
+
+_INSERT = f"""
+WITH made AS (
+  INSERT INTO execution (id, tenant_id, workflow_id, version_id, seq, event_sequence, chain_head,
+    created_at, updated_at, {", ".join(_STANDING)})
+  VALUES (%(id)s, %(tenant_id)s, %(workflow_id)s, %(version_id)s, 0, %(sequence)s, %(head)s,
+    %(now)s, %(now)s, {", ".join(f"%({name})s" for name in _STANDING)})
+  RETURNING id
+)
+{_TELL.format(source="made")}"""
+
+_PUSH_BACK = """
+UPDATE execution SET seq = seq + 1, tries = tries + 1,
+  due_at = CASE WHEN tries >= 5 THEN NULL ELSE %(now)s + interval '5 seconds' * 2 ^ tries END,
+  quarantined_at = CASE WHEN tries >= 5 THEN %(now)s END,
+  status_reason = CASE WHEN tries >= 5 THEN 'quarantined: ' || %(reason)s ELSE status_reason END
+WHERE id = %(id)s AND due_at <= %(now)s"""

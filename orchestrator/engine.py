@@ -1,0 +1,288 @@
+"""The shell of the engine: take what is due, carry out what was claimed, record what came of it, and go on.
+
+Every decision is made in advance.py; what happens to a transaction whose answer is lost is decided here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from executions.change import Loaded, RunningAttempt
+from executions.plan import reach
+from executions.retry import Failure
+from executions.store import Session, Store, Superseded
+from orchestrator.advance import (
+    NEIGHBOURHOOD,
+    Advance,
+    Claim,
+    Decided,
+    Failed,
+    Limits,
+    NotBegun,
+    Outcome,
+    Program,
+    Succeeded,
+)
+
+log = structlog.get_logger(__name__)
+
+OVERDUE_SECONDS = 5.0
+"""Whoever takes something older than this first pushes it back, so that what kills or raises cannot block the head."""
+
+
+class Programs(Protocol):
+    def __call__(self, version_id: UUID, parameters: str) -> Program:
+        """What a run of this version with these parameters (JSON text) carries out."""
+
+
+CarryOut = Callable[[Claim], Succeeded | Failed]
+
+
+@dataclass(slots=True)
+class Held:
+    """The attempts this process has in hand, for its lease. Read by the thread that beats."""
+
+    _fences: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, fence: str) -> None:
+        with self._lock:
+            self._fences.add(fence)
+
+    def drop(self, fence: str) -> None:
+        with self._lock:
+            self._fences.discard(fence)
+
+    def keep(self, fence: str | None) -> None:
+        """Forget everything but this one."""
+        with self._lock:
+            self._fences &= {fence} if fence is not None else set()
+
+    def all(self) -> list[str]:
+        with self._lock:
+            return sorted(self._fences)
+
+
+@dataclass(slots=True)
+class Engine:
+    """One worker process's engine: one thread, one claim at a time."""
+
+    store: Store
+    programs: Programs
+    carry_out: CarryOut
+    announce: Callable[[], None]
+    limits: Limits
+    held: Held = field(default_factory=Held)
+    stopping: Callable[[], bool] = lambda: False
+    _uncertain: bool = False
+
+    def drain(self, seconds: float) -> int:
+        """Carry out what is due until nothing is, or `seconds` are over; the number of attempts carried out."""
+        if self._uncertain:
+            self._reconcile(None)
+        until = time.monotonic() + seconds
+        carried = 0
+        while (claim := self._take(until)) is not None:
+            while claim is not None:
+                carried += 1
+                outcome = Outcome(claim.execution_id, claim.step.index, claim.number, self.carry_out(claim))
+                claim = self._record(claim, outcome, until)
+        if self._over(until):
+            self.announce()
+        return carried
+
+    def _over(self, until: float) -> bool:
+        return time.monotonic() >= until or self.stopping()
+
+    def _take(self, until: float) -> Claim | None:
+        """Advance executions that are due until one gives something to carry out."""
+        while not self._over(until):
+            try:
+                found = self._take_once()
+            except psycopg.Error:
+                self._uncertain = True
+                raise
+            if found is None:
+                return None
+            if found.more_due:
+                self.announce()
+            if found.claim is not None:
+                return found.claim
+        return None
+
+    def _take_once(self) -> _Found | None:
+        """Advance the execution that has been due longest; None when nothing is due."""
+        with self.store.session() as session:
+            loaded = session.take()
+            if loaded is None:
+                return None
+            if not _overdue(loaded):
+                return self._advance_taken(session, loaded)
+        self.store.push_back(loaded.row.id, "it could not be advanced")
+        with self.store.session() as session:
+            again = session.lock(loaded.row.id, ())
+            if again is None or again.row.standing.due_at is None:
+                return _NOTHING
+            return self._advance_taken(session, again)
+
+    def _advance_taken(self, session: Session, loaded: Loaded) -> _Found:
+        try:
+            decided = self._decide(session, loaded, None, may_claim=True)
+        except psycopg.Error:
+            raise
+        except Exception as error:
+            session.rollback()
+            self._set_aside(loaded.row.id, error)
+            return _NOTHING
+        session.stage(decided.change)
+        self._commit(session, decided.claim)
+        return _Found(decided.claim, decided.more_due)
+
+    def _record(self, claim: Claim, outcome: Outcome, until: float) -> Claim | None:
+        """Record an outcome until it is known to be recorded; what was claimed in the same transaction."""
+        pause = 0.05
+        while True:
+            try:
+                following = self._record_once(claim, outcome, until)
+                break
+            except (psycopg.OperationalError, psycopg.InterfaceError, Superseded):
+                log.warning("record_uncertain", execution_id=str(claim.execution_id), step=claim.step.name)
+                time.sleep(pause)
+                pause = min(pause * 2, 1.0)
+                following = None
+                if not self._reconcile(claim):
+                    break
+            except Exception as error:
+                if _is_unrecordable(outcome):
+                    self._set_aside(claim.execution_id, error)
+                    following = None
+                    break
+                log.exception("record_failed", execution_id=str(claim.execution_id), step=claim.step.name)
+                outcome = _unrecordable(outcome, error)
+        self.held.drop(claim.fence)
+        return following
+
+    def _record_once(self, claim: Claim, outcome: Outcome, until: float) -> Claim | None:
+        more = not self._over(until)
+        around = reach(claim.program.spec, claim.step.index, NEIGHBOURHOOD)
+        aside: tuple[UUID, Exception] | None = None
+        with self.store.session() as session:
+            loaded = session.lock(claim.execution_id, around)
+            if loaded is None:
+                return None
+            decided = self._decide(session, loaded, outcome, may_claim=more)
+            session.stage(decided.change)
+            found = _Found(decided.claim, decided.more_due)
+            if found.claim is None and more:
+                try:
+                    found = self._take_along(session, found.more_due)
+                except psycopg.Error:
+                    raise
+                except _Raised as raised:
+                    aside = (raised.execution_id, raised.error)
+            self._commit(session, found.claim)
+        if aside is not None:
+            self._set_aside(*aside)
+        if found.more_due:
+            self.announce()
+        return found.claim
+
+    def _take_along(self, session: Session, more_due: bool) -> _Found:
+        """Another execution in the same transaction, if one is due that needs no special care."""
+        loaded = session.take()
+        if loaded is None or _overdue(loaded):
+            return _Found(None, more_due or loaded is not None)
+        try:
+            decided = self._decide(session, loaded, None, may_claim=True)
+        except psycopg.Error:
+            raise
+        except Exception as error:
+            raise _Raised(loaded.row.id, error) from error
+        session.stage(decided.change)
+        return _Found(decided.claim, more_due or decided.more_due)
+
+    def _decide(self, session: Session, loaded: Loaded, outcome: Outcome | None, *, may_claim: bool) -> Decided:
+        program = self.programs(loaded.row.version_id, loaded.row.asked.parameters)
+        return Advance(session, loaded, program, self.limits).decide(outcome, may_claim=may_claim)
+
+    def _commit(self, session: Session, claim: Claim | None) -> None:
+        """The lease must list a claim before anyone can see it."""
+        if claim is not None:
+            self.held.add(claim.fence)
+        session.commit()
+
+    def _set_aside(self, execution_id: UUID, error: Exception) -> None:
+        log.error("advance_failed", execution_id=str(execution_id), exc_info=error)
+        self.store.push_back(execution_id, f"{type(error).__name__}: {error}"[:500])
+
+    def _reconcile(self, claim: Claim | None) -> bool:
+        """After an uncertain commit: hand back what was claimed unseen; whether `claim` is still to be recorded."""
+        try:
+            mine = self.store.held()
+            for attempt in mine:
+                if claim is None or not _same(attempt, claim):
+                    self._hand_back(attempt)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            self._uncertain = True
+            return claim is not None
+        self._uncertain = False
+        self.held.keep(claim.fence if claim is not None else None)
+        return claim is not None and any(_same(attempt, claim) for attempt in mine)
+
+    def _hand_back(self, attempt: RunningAttempt) -> None:
+        outcome = Outcome(attempt.execution_id, attempt.index, attempt.number, NotBegun())
+        with self.store.session() as session:
+            loaded = session.lock(attempt.execution_id, (attempt.index,))
+            if loaded is not None:
+                session.stage(self._decide(session, loaded, outcome, may_claim=False).change)
+                session.commit()
+        self.announce()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    claim: Claim | None
+    more_due: bool
+
+
+_NOTHING = _Found(None, more_due=False)
+
+
+class _Raised(Exception):
+    """Deciding about an execution that was taken along raised; nothing was staged for it."""
+
+    def __init__(self, execution_id: UUID, error: Exception) -> None:
+        super().__init__(str(error))
+        self.execution_id = execution_id
+        self.error = error
+
+
+def _overdue(loaded: Loaded) -> bool:
+    due_at = loaded.row.standing.due_at
+    return due_at is not None and (loaded.now - due_at).total_seconds() > OVERDUE_SECONDS
+
+
+def _same(attempt: RunningAttempt, claim: Claim) -> bool:
+    return (attempt.execution_id, attempt.index, attempt.number) == (
+        claim.execution_id,
+        claim.step.index,
+        claim.number,
+    )
+
+
+def _is_unrecordable(outcome: Outcome) -> bool:
+    return isinstance(outcome.result, Failed) and outcome.result.failure.kind == "unrecordable"
+
+
+def _unrecordable(outcome: Outcome, error: Exception) -> Outcome:
+    """What is recorded instead of an outcome that could not be: the same attempt, failed, with a readable error."""
+    message = f"the outcome could not be recorded: {type(error).__name__}"
+    return replace(outcome, result=Failed(Failure("unrecordable", message, retryable=False)))

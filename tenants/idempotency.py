@@ -1,0 +1,143 @@
+"""At most once: a mutation under a key runs in one transaction with its key's lock and its stored answer.
+
+Which requests take a key, and from where, is for the door (tenants/door.py) to say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from contract import json_values
+from contract.http import Answer
+from contract.json_values import JSON
+from contract.problems import Conflict, FieldProblem, InvalidInput
+from tenants.models import IdempotentRequest
+
+HEADER = "Idempotency-Key"
+LONGEST_KEY = 255
+KEPT_FOR = timedelta(days=30)
+TWIN_WAITS = 5.0
+"""Seconds that a simultaneous twin waits for the first one's answer."""
+
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """The mutation that is to happen at most once, and the digest of the body it was asked for with."""
+
+    tenant: UUID
+    method: str
+    path: str
+    key: str
+    body_digest: str
+
+    @property
+    def lock(self) -> int:
+        """The advisory lock's number."""
+        name = f"{self.tenant.hex}\n{self.method}\n{self.path}\n{self.key}"
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+
+
+def digest_of(body: JSON) -> str:
+    """What two bodies are compared by: equal JSON, whatever its spacing and the order of its members."""
+    return hashlib.sha256(json_values.canonical(body)).hexdigest()
+
+
+def checked_key(key: str | None, field: str) -> str | None:
+    """`key`, if it may be one: 1 to 255 printable characters. Raises InvalidInput naming `field`."""
+    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+        message = f"1 to {LONGEST_KEY} printable characters are wanted"
+        raise InvalidInput(f"{field}: {message}", fields=[FieldProblem(field, "invalid_idempotency_key", message)])
+    return key
+
+
+def agreed_key(header: str | None, member: str | None, member_field: str) -> str | None:
+    """The one key of a request that may carry it in its header and its body. Raises InvalidInput if they differ."""
+    key = checked_key(header, f"header.{HEADER}")
+    other = checked_key(member, member_field)
+    if key is not None and other is not None and key != other:
+        message = f"{member_field} and the header {HEADER} differ"
+        raise InvalidInput(message, fields=[FieldProblem(member_field, "conflicting", message)])
+    return key if key is not None else other
+
+
+def at_most_once(once: Once, act: Callable[[], Answer], revive: Callable[[JSON], JSON]) -> Answer:
+    """The answer of `act`, or of the request that came before under this key.
+
+    `act` runs inside the transaction that holds the key; whatever it raises leaves nothing behind. `revive` puts back
+    into a replayed body what is not stored. Raises Conflict for another body, and for a twin that is not done in time.
+    """
+    deadline = time.monotonic() + TWIN_WAITS
+    while True:
+        with transaction.atomic():
+            if _try_lock(once.lock):
+                return _replayed(once, revive) or _stored(once, act())
+        if time.monotonic() > deadline:
+            message = "a request with this idempotency key is still being carried out"
+            raise Conflict(message, reason="idempotency_in_progress", headers={"Retry-After": "1"})
+        time.sleep(_POLL_SECONDS)
+
+
+def _try_lock(number: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        return bool(cursor.fetchone()[0])
+
+
+def _replayed(once: Once, revive: Callable[[JSON], JSON]) -> Answer | None:
+    rows = IdempotentRequest.objects.filter(
+        tenant_id=once.tenant, method=once.method, path=once.path, key=once.key
+    ).annotate(forgotten_before=Now() - KEPT_FOR)
+    row = rows.first()
+    if row is None:
+        return None
+    if row.created_at < row.forgotten_before:
+        row.delete()
+        return None
+    if row.body_digest != once.body_digest:
+        raise Conflict("this idempotency key was used with another body", reason="idempotency_key_reused")
+    body = revive(json_values.load(row.text)) if row.text else None
+    return Answer(body, row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
+
+
+def _stored(once: Once, answer: Answer) -> Answer:
+    if not 200 <= answer.status_code < 300:
+        return answer
+    IdempotentRequest.objects.create(
+        tenant_id=once.tenant,
+        method=once.method,
+        path=once.path,
+        key=once.key,
+        body_digest=once.body_digest,
+        status=answer.status_code,
+        headers=_headers(answer.items()),
+        text="" if answer.data is None else json_values.dump(without(answer.data, answer.unstored)),
+    )
+    return answer
+
+
+def _headers(items: Iterable[tuple[str, Any]]) -> Mapping[str, str]:
+    return {name: str(value) for name, value in items if name.lower() != "content-type"}
+
+
+def without(body: JSON, pointers: Iterable[str]) -> JSON:
+    """A copy of `body` with null at each of the JSON Pointers `pointers` (plain member names only)."""
+    for pointer in pointers:
+        body = _nulled(body, pointer.split("/")[1:])
+    return body
+
+
+def _nulled(body: JSON, tokens: list[str]) -> JSON:
+    if not tokens:
+        return None
+    return {**body, tokens[0]: _nulled(body[tokens[0]], tokens[1:])}

@@ -1,0 +1,40 @@
+"""`manage.py create_tenant SLUG [--name N]`: prints the tenant's id, alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.validators import RegexValidator
+
+from contract.problems import Refusal
+from tenants import registry
+
+_check_slug = RegexValidator(
+    r"\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z",
+    "a slug is 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end",
+)
+
+
+class Command(BaseCommand):
+    """Creates a tenant with its default agent."""
+
+    help = "Create a tenant and print its id."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """SLUG and --name."""
+        parser.add_argument("slug")
+        parser.add_argument("--name", help="left out: the slug")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+        """Prints the id, or ends with what is wrong."""
+        slug, name = options["slug"], options["name"] or options["slug"]
+        if len(name) > 255:
+            raise CommandError("--name: at most 255 characters are allowed")
+        try:
+            _check_slug(slug)
+            tenant = registry.create_tenant(slug, name)
+        except (ValidationError, Refusal) as error:
+            raise CommandError(error.message) from error
+        self.stdout.write(str(tenant.id))

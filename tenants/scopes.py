@@ -1,0 +1,35 @@
+"""Scopes: what a credential may do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+EVERYTHING: Final = "*"
+
+_VERBS: Final = {
+    "workflows": ("read", "write", "publish", "execute"),
+    "executions": ("read", "write"),
+    "orchestrations": ("read", "write"),
+    "templates": ("read", "write"),
+    "applications": ("read", "write"),
+    "agents": ("read", "write", "work"),
+    "payments": ("read", "write"),
+    "webhooks": ("read", "write"),
+    "keys": ("write",),
+}
+
+SINGLE: Final = frozenset(f"{resource}:{verb}" for resource, verbs in _VERBS.items() for verb in verbs)
+GRANTABLE: Final = SINGLE | {f"{resource}:*" for resource in _VERBS} | {EVERYTHING}
+"""Every word that a key's scopes may hold."""
+
+
+def allows(granted: Collection[str], scope: str) -> bool:
+    """Whether `granted` covers `scope`, be that a single one, `<resource>:*` or `*`."""
+    resource = scope.partition(":")[0]
+    return scope in granted or EVERYTHING in granted or f"{resource}:*" in granted
+
+
+def unknown(scopes: Collection[str]) -> list[str]:
+    """Those of `scopes` that are none, in their order."""
+    return [scope for scope in scopes if scope not in GRANTABLE]

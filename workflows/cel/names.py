@@ -1,0 +1,155 @@
+"""What an expression names: the members it reads by a fixed path, and whether everything else in it is known."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+
+import cel
+
+from contract.json_values import escape
+from workflows.cel.functions import ARITIES, NAMESPACES, TYPES
+from workflows.cel.tree import Call, Comprehension, Has, Index, Literal, Name, Node, Select
+
+_IDENTIFIER = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A member that an expression reads: the root's name and the fixed part of the path below it."""
+
+    root: str
+    path: tuple[str | int, ...]
+
+    @property
+    def text(self) -> str:
+        """As an expression spells it: steps["noop-2"].output.items[0]."""
+        return self.root + "".join(
+            f".{part}" if isinstance(part, str) and _IDENTIFIER.match(part) else f"[{json.dumps(part)}]"
+            for part in self.path
+        )
+
+    @property
+    def pointer(self) -> str:
+        """The path below the root as a JSON Pointer."""
+        return "".join(f"/{escape(str(part))}" for part in self.path)
+
+
+@dataclass(slots=True)
+class Names:
+    """`occurrences`: how often a root or a variable is named; `nested`: ids of comprehensions in or around another."""
+
+    references: dict[Reference, int] = field(default_factory=dict)
+    functions: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+    occurrences: int = 0
+    nested: set[int] = field(default_factory=set)
+
+
+def collect(tree: Node, roots: frozenset[str]) -> Names:
+    """The names in a tree whose free names are all in `roots`; whatever is wrong with them is in `problems`."""
+    collector = _Collector(roots)
+    collector.visit(tree, frozenset(), ())
+    return collector.names
+
+
+class _Collector:
+    def __init__(self, roots: frozenset[str]) -> None:
+        self.roots = roots
+        self.names = Names()
+
+    def visit(self, node: Node, variables: frozenset[str], around: tuple[Comprehension, ...]) -> None:
+        reference = _reference(node, variables)
+        if reference is not None:
+            self._refer(reference, node)
+            return
+        if isinstance(node, Comprehension):
+            self._comprehension(node, variables, around)
+            return
+        if isinstance(node, Name):
+            self.names.occurrences += 1
+        if isinstance(node, Call):
+            self._call(node)
+        for child in node.children():
+            if not (isinstance(node, Call) and child is node.target and function_name(node) != node.name):
+                self.visit(child, variables, around)
+
+    def _refer(self, reference: Reference, node: Node) -> None:
+        if reference.root in TYPES and not reference.path:
+            return
+        self.names.occurrences += 1
+        if reference.root not in self.roots:
+            known = ", ".join(f"`{root}`" for root in sorted(self.roots))
+            self._problem(f"unknown name `{reference.root}` at character {node.position}; known here: {known}")
+            return
+        self.names.references.setdefault(reference, node.position)
+        for index in _dynamic_indexes(node):
+            self.visit(index, frozenset(), ())
+
+    def _call(self, node: Call) -> None:
+        name = function_name(node)
+        given = len(node.arguments) + (node.target is not None and name == node.name)
+        if name not in ARITIES:
+            self._problem(f"unknown function `{name}` at character {node.position}")
+        elif not ARITIES[name][0] <= given <= ARITIES[name][1]:
+            self._problem(f"wrong number of values for `{name}` at character {node.position}")
+        self.names.functions.add(name)
+
+    def _comprehension(
+        self, node: Comprehension, variables: frozenset[str], around: tuple[Comprehension, ...]
+    ) -> None:
+        if node.variable in self.roots | TYPES or node.variable.startswith("__"):
+            self._problem(f"`{node.variable}` at character {node.position} cannot be the variable of {node.macro}()")
+        if len(around) > 1:
+            self._problem(f"{node.macro}() at character {node.position} is more than one level inside another")
+        if around:
+            self.names.nested |= {id(node), *(id(outer) for outer in around)}
+        self.visit(node.range, variables, around)
+        for part in node.body:
+            self.visit(part, variables | {node.variable}, (*around, node))
+
+    def _problem(self, message: str) -> None:
+        self.names.problems.append(message)
+
+
+def function_name(call: Call) -> str:
+    """`math.abs` for a call in a namespace, else the name after the dot."""
+    if isinstance(call.target, Name) and call.target.name in NAMESPACES:
+        return f"{call.target.name}.{call.name}"
+    return call.name
+
+
+def _reference(node: Node, variables: frozenset[str]) -> Reference | None:
+    """The reference that `node` is, None if it does not begin at a root."""
+    path: list[str | int] = []
+    while isinstance(node, Select | Has | Index):
+        part = node.member if isinstance(node, Select | Has) else _fixed(node.index)
+        if part is None:
+            path.clear()
+        else:
+            path.append(part)
+        node = node.operand
+    if isinstance(node, Name) and node.name not in variables:
+        return Reference(node.name, tuple(reversed(path)))
+    return None
+
+
+def _fixed(index: Node) -> str | int | None:
+    if isinstance(index, Literal) and index.kind == "string":
+        try:
+            return str(cel.evaluate(index.text))
+        except ValueError:
+            return None
+    if isinstance(index, Literal) and index.kind == "int":
+        return int(index.text, 0) if index.text[:2].lower() == "0x" else int(index.text)
+    return None
+
+
+def _dynamic_indexes(node: Node) -> list[Node]:
+    found = []
+    while isinstance(node, Select | Has | Index):
+        if isinstance(node, Index) and not isinstance(node.index, Literal):
+            found.append(node.index)
+        node = node.operand
+    return found

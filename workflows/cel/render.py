@@ -1,0 +1,133 @@
+"""From tree to the text that the Rust library compiles: arithmetic as calls of ours, comprehensions with bounds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from workflows.cel.arithmetic import NAMES
+from workflows.cel.names import function_name
+from workflows.cel.tree import (
+    Call,
+    Chain,
+    Comprehension,
+    Conditional,
+    Entries,
+    Has,
+    Index,
+    Items,
+    Literal,
+    Name,
+    Node,
+    Select,
+    Unary,
+)
+
+KEEP = "__keep"
+TOO_LONG = "__too_long"
+MAX_ITEMS = 10_000
+MAX_NESTED_ITEMS = 1_000
+
+
+class Rendering:
+    """The text of a tree, and the names of our functions that it calls."""
+
+    def __init__(self, tree: Node, nested: set[int]) -> None:
+        self.functions: set[str] = set()
+        self._nested = nested
+        self.text = self._render(tree)
+
+    def _render(self, node: Node) -> str:
+        return self._RENDERERS[type(node)](self, node)
+
+    def _literal(self, node: Literal) -> str:
+        return node.text
+
+    def _name(self, node: Name) -> str:
+        return node.name
+
+    def _select(self, node: Select) -> str:
+        return f"{self._render(node.operand)}.{node.member}"
+
+    def _has(self, node: Has) -> str:
+        return f"has({self._render(node.operand)}.{node.member})"
+
+    def _index(self, node: Index) -> str:
+        return f"{self._render(node.operand)}[{self._render(node.index)}]"
+
+    def _call(self, node: Call) -> str:
+        arguments = ", ".join(self._render(argument) for argument in node.arguments)
+        name = function_name(node)
+        if node.target is None or name != node.name:
+            return f"{name}({arguments})"
+        return f"{self._render(node.target)}.{name}({arguments})"
+
+    def _items(self, node: Items) -> str:
+        return "[" + ", ".join(self._render(item) for item in node.items) + "]"
+
+    def _entries(self, node: Entries) -> str:
+        pairs = (f"{self._render(key)}: {self._render(value)}" for key, value in node.entries)
+        return "{" + ", ".join(pairs) + "}"
+
+    def _unary(self, node: Unary) -> str:
+        operand = self._render(node.operand)
+        if node.operator == "!":
+            return f"(!{operand})"
+        if isinstance(node.operand, Literal):
+            return f"(-{operand})"
+        return self._ours("__negate", operand)
+
+    def _chain(self, node: Chain) -> str:
+        operands = [self._render(operand) for operand in node.operands]
+        if node.level != "arithmetic":
+            words = [operands[0]]
+            for operator, operand in zip(node.operators, operands[1:], strict=True):
+                words += [operator, operand]
+            return f"({' '.join(words)})"
+        if len(operands) == 2:
+            return self._ours(NAMES[node.operators[0]], *operands)
+        return self._ours("__chain", json.dumps("".join(node.operators)), *operands)
+
+    def _conditional(self, node: Conditional) -> str:
+        return f"({self._render(node.condition)} ? {self._render(node.then)} : {self._render(node.otherwise)})"
+
+    def _comprehension(self, node: Comprehension) -> str:
+        body = [self._render(part) for part in node.body]
+        if node.macro == "map" and not _is_small(node.body[-1]):
+            body[-1] = self._ours(KEEP, body[-1])
+        loop = f"{node.macro}({', '.join([node.variable, *body])})"
+        if isinstance(node.range, Items):
+            return f"{self._render(node.range)}.{loop}"
+        most = MAX_NESTED_ITEMS if id(node) in self._nested else MAX_ITEMS
+        refusal = self._ours(TOO_LONG, "size(__range)", str(most))
+        # Binds the range once, so that it is neither computed twice nor carried through Python.
+        return f"[{self._render(node.range)}].map(__range, size(__range) <= {most} ? __range.{loop} : {refusal})[0]"
+
+    def _ours(self, name: str, *arguments: str) -> str:
+        self.functions.add(name)
+        return f"{name}({', '.join(arguments)})"
+
+    _RENDERERS: dict[type[Node], Callable[[Any, Any], str]] = {
+        Literal: _literal,
+        Name: _name,
+        Select: _select,
+        Has: _has,
+        Index: _index,
+        Call: _call,
+        Comprehension: _comprehension,
+        Items: _items,
+        Entries: _entries,
+        Unary: _unary,
+        Chain: _chain,
+        Conditional: _conditional,
+    }
+
+
+def _is_small(node: Node) -> bool:
+    """Whether the value is a boolean or a literal, whatever is bound."""
+    if isinstance(node, Chain):
+        return node.level != "arithmetic"
+    if isinstance(node, Unary):
+        return node.operator == "!"
+    return isinstance(node, Literal | Has)

@@ -1,0 +1,198 @@
+"""Expressions of a workflow: CEL over `input`, `steps` and the other roots, compiled once, evaluated to JSON.
+
+Only the members that an expression names are bound. The language itself stands in workflows/cel.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from contract.json_values import JSON, MAX_INTEGER, InvalidJson, check, dump
+from workflows.cel.functions import rfc3339, seconds
+from workflows.cel.names import Reference
+from workflows.cel.program import CompileFailed, EvaluationFailed, Program
+from workflows.failures import StepFailed
+
+__all__ = ["OUTCOME_ROOTS", "STEP_ROOTS", "TEMPLATE_ROOTS", "Expression", "ExpressionError", "ExpressionInvalid", "Reference", "Scope", "read_values"]
+
+Scope = Mapping[str, Any]
+"""Root name -> JSON; `steps` -> {name: {"output": ..., "status": ...}}. A root that is absent reads as empty."""
+
+STEP_ROOTS = frozenset({"application", "execution", "input", "parameters", "steps"})
+TEMPLATE_ROOTS = frozenset({"application"})
+OUTCOME_ROOTS = frozenset({"output"})
+
+MAX_BOUND = 16 * 1024 * 1024
+"""Bytes of bound JSON times the places that name it: what a value built from it may take."""
+FEW_OCCURRENCES = 16
+_LATER = {
+    "secrets": "secrets are not available",
+    "item": "`item` is only known in a map, and maps are not available",
+    "index": "`index` is only known in a map, and maps are not available",
+}
+
+
+class ExpressionInvalid(Exception):
+    """The text cannot be used as an expression; `problems` says all that is wrong with it."""
+
+    def __init__(self, text: str, problems: Iterable[str]) -> None:
+        self.problems = [f"{problem}, in `{_shortened(text)}`" for problem in problems]
+        super().__init__("; ".join(self.problems))
+
+
+class ExpressionError(StepFailed):
+    """An expression has no value for what it was given; the message holds the expression."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__("expression_error", f"{reason}, in `{_shortened(text)}`")
+
+
+class Expression:
+    """A compiled expression. `references`: the members it reads, in the order of their first place."""
+
+    __slots__ = ("_program", "_tree", "references", "text")
+
+    def __init__(self, text: str, program: Program) -> None:
+        self.text = text
+        self.references = tuple(program.references)
+        self._program = program
+        self._tree = _member_tree(self.references)
+
+    def evaluate(self, scope: Scope) -> JSON:
+        """The value as JSON. Raises ExpressionError."""
+        bindings = {root: _bound(scope.get(root, {}), members) for root, members in self._tree.items()}
+        if self._program.occurrences > FEW_OCCURRENCES:
+            self._require_bounded(bindings)
+        try:
+            return _stored(self._program.evaluate(bindings))
+        except (EvaluationFailed, InvalidJson) as error:
+            raise ExpressionError(self.text, str(error)) from error
+
+    def holds(self, scope: Scope) -> bool:
+        """The value of a condition. Raises ExpressionError, also if it is no boolean."""
+        value = self.evaluate(scope)
+        if not isinstance(value, bool):
+            raise ExpressionError(self.text, "a condition yields true or false, this yields something else")
+        return value
+
+    def _require_bounded(self, bindings: dict[str, JSON]) -> None:
+        if len(dump(bindings)) * self._program.occurrences > MAX_BOUND:
+            raise ExpressionError(self.text, "the expression names too much data too often")
+
+
+def compile_expression(text: str, roots: frozenset[str] = STEP_ROOTS) -> Expression:
+    """The expression of a text that may name `roots`. Raises ExpressionInvalid."""
+    problems, program = _compiled(text, roots)
+    if program is None:
+        raise ExpressionInvalid(text, problems)
+    return Expression(text, program)
+
+
+def read_values(references: Iterable[Reference], scope: Scope) -> dict[str, JSON]:
+    """What the references read, by their text; a member that is not there is left out."""
+    found: dict[str, JSON] = {}
+    for reference in references:
+        value: Any = scope
+        try:
+            for part in (reference.root, *reference.path):
+                value = value[part]
+        except (LookupError, TypeError):
+            continue
+        found[reference.text] = value
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _compiled(text: str, roots: frozenset[str]) -> tuple[list[str], Program | None]:
+    try:
+        program = Program(text, roots | _LATER.keys())
+    except CompileFailed as failure:
+        return failure.problems, None
+    problems = [problem for reference in program.references for problem in _rule(reference)]
+    return problems, None if problems else program
+
+
+def _rule(reference: Reference) -> Iterable[str]:
+    path = reference.path
+    if reference.root in _LATER:
+        yield _LATER[reference.root]
+    elif reference.root == "execution" and path != ("id",):
+        yield "`execution` is read only as `execution.id`"
+    elif reference.root == "steps":
+        if not path or not isinstance(path[0], str):
+            yield 'a step is read only by its name, as `steps.score.output` or `steps["noop-2"].output`'
+        elif len(path) < 2 or path[1] not in ("output", "status"):
+            yield f"a step has `.output` and `.status`; `{reference.text}` names neither"
+
+
+def _member_tree(references: Iterable[Reference]) -> dict[str, Any]:
+    """The named members as a tree of dicts; None stands for a member that is read whole."""
+    tree: dict[str, Any] = {}
+    for reference in references:
+        below: dict[str, Any] = tree
+        *path, last = (reference.root, *_text_prefix(reference.path))
+        for part in path:
+            below = below.setdefault(part, {})
+            if below is None:
+                break
+        else:
+            below[last] = None
+    return tree
+
+
+def _text_prefix(path: tuple[str | int, ...]) -> list[str]:
+    prefix: list[str] = []
+    for part in path:
+        if not isinstance(part, str):
+            break
+        prefix.append(part)
+    return prefix
+
+
+def _bound(value: JSON, members: dict[str, Any] | None) -> JSON:
+    if members is None or not isinstance(value, Mapping):
+        return value
+    return {name: _bound(value[name], below) for name, below in members.items() if name in value}
+
+
+def _stored(value: Any) -> JSON:
+    """The JSON of an evaluated value. Raises InvalidJson."""
+    kind = type(value)
+    if kind is bool or value is None:
+        return value
+    if kind is int and -MAX_INTEGER <= value <= MAX_INTEGER:
+        return value
+    if kind is float and math.isfinite(value):
+        return value
+    converted = _json(value)
+    check(converted)
+    return converted
+
+
+def _json(value: Any) -> JSON:
+    if isinstance(value, list):
+        return [_json(item) for item in value]
+    if isinstance(value, dict):
+        return {_key(name): _json(member) for name, member in value.items()}
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, timedelta):
+        return seconds(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value
+
+
+def _key(name: object) -> str:
+    if not isinstance(name, str):
+        raise InvalidJson(f"a map whose keys are not all strings ({_shortened(repr(name))}) is not JSON")
+    return name
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else text[:200] + "..."

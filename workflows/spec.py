@@ -1,0 +1,187 @@
+"""A checked definition as the engine uses it: frozen, indexed, every expression compiled.
+
+Made by definition.parse_definition and by nothing else. What a definition may say stands there, not here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from contract.json_values import JSON
+from workflows.expressions import Expression, Reference, Scope
+from workflows.failures import StepFailed
+from workflows.schemas import Schema
+from workflows.templating import Template
+
+__all__ = [
+    "Effect",
+    "EffectfulProgram",
+    "Evaluation",
+    "OnFailure",
+    "Price",
+    "Program",
+    "PureProgram",
+    "Refund",
+    "RetryPolicy",
+    "Spec",
+    "StepFailed",
+    "StepSpec",
+    "Visibility",
+]
+
+
+class Effect(StrEnum):
+    """What carrying a step out does to the world, and so what a lost attempt of it means."""
+
+    PURE = "pure"
+    IDEMPOTENT = "idempotent"
+    AT_MOST_ONCE = "at_most_once"
+
+
+class OnFailure(StrEnum):
+    """What a failed step does to the execution; HANDLE starts the step in StepSpec.handler."""
+
+    FAIL = "fail"
+    CONTINUE = "continue"
+    HANDLE = "handle"
+
+
+class Visibility(StrEnum):
+    PRIVATE = "private"
+    PUBLIC_EXECUTE = "public_execute"
+
+
+class Refund(StrEnum):
+    ON_FAILURE = "on_failure"
+    NEVER = "never"
+    PER_STEP = "per_step"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """`amount` in minor units of `currency` (ISO 4217)."""
+
+    amount: int
+    currency: str
+    refund: Refund = Refund.ON_FAILURE
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`on`: the kinds of failure that are retried, None for all of them."""
+
+    max_attempts: int = 1
+    backoff: str = "exponential"
+    initial_seconds: float = 1.0
+    max_seconds: float = 60.0
+    jitter: bool = True
+    on: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a pure step read (by the text of each reference) and what it yields."""
+
+    read: dict[str, JSON]
+    output: JSON
+
+
+class Program(ABC):
+    """A step's compiled config. `references` are by JSON Pointer into the config."""
+
+    effect: Effect
+    references: Mapping[str, tuple[Reference, ...]]
+
+
+class PureProgram(Program):
+    """Computes from recorded values only."""
+
+    effect = Effect.PURE
+
+    @abstractmethod
+    def run(self, scope: Scope) -> Evaluation:
+        """The step's outcome. Raises StepFailed."""
+
+
+class EffectfulProgram(Program):
+    """Says what is to be done; an action of the orchestrator does it."""
+
+    @abstractmethod
+    def resolve(self, scope: Scope) -> dict[str, JSON]:
+        """The config with every expression replaced by its value and every default filled in. Raises StepFailed."""
+
+    def recorded(self, resolved: dict[str, JSON]) -> dict[str, JSON]:
+        """A resolved config as it may be shown and recorded: secrets and credentials as `***`."""
+        return resolved
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """One step. Steps are named by index; `action` is the written action, a tool_call's tool, or else the type.
+
+    A step with `handles` is the handler of those steps: it has no parents and is no root.
+    """
+
+    index: int
+    name: str
+    type: str
+    action: str
+    agent_id: str | None
+    depends_on: tuple[str, ...]
+    parents: tuple[int, ...]
+    children: tuple[int, ...]
+    handles: tuple[int, ...]
+    on_failure: OnFailure
+    handler: int | None
+    effect: Effect
+    retry: RetryPolicy
+    timeout_seconds: float
+    when: Expression | None
+    program: Program
+    references: tuple[Reference, ...]
+    reads: tuple[int, ...]
+
+    @property
+    def is_root(self) -> bool:
+        return not self.parents and not self.handles
+
+    @property
+    def reads_input(self) -> bool:
+        return any(reference.root == "input" for reference in self.references)
+
+    def condition_holds(self, scope: Scope) -> bool:
+        """Whether `when` lets the step run. Raises StepFailed if it errors or is no boolean."""
+        return self.when is None or self.when.holds(scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A whole definition. `sinks`: steps nobody depends on; `waves`: indexes in topological layers; `raw`: as written."""
+
+    name: str
+    description: str
+    version: str
+    steps: tuple[StepSpec, ...]
+    by_name: Mapping[str, int]
+    waves: tuple[tuple[int, ...], ...]
+    sinks: tuple[int, ...]
+    input_schema: Schema | None
+    output: Template | None
+    price: Price | None
+    timeout_seconds: float | None
+    visibility: Visibility
+    raw: JSON = field(repr=False)
+
+    def reads_parameter(self, name: str) -> bool:
+        """Whether any expression reads `parameters.<name>`, or `parameters` as a whole."""
+        return any(
+            reference.root == "parameters" and (not reference.path or reference.path[0] == name)
+            for reference in self._references()
+        )
+
+    def _references(self) -> list[Reference]:
+        own = [] if self.output is None else [r for found in self.output.references.values() for r in found]
+        return [reference for step in self.steps for reference in step.references] + own
