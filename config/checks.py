@@ -11,7 +11,7 @@ from django.core.checks import Error, Tags, register
 
 
 @register(Tags.security, deploy=True)
-def no_sandbox_payments(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Error]:
+def no_sandbox_payments(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Error]:  # noqa: ARG001
     """traceway.E001: an installation meant for real use must not accept pretended payments."""
     if not settings.PAYMENTS_SANDBOX:
         return []

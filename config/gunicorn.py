@@ -1,4 +1,7 @@
-"""Gunicorn's configuration (`gunicorn -c python:config.gunicorn config.wsgi`): threads, because requests wait for the database."""
+"""Gunicorn's configuration: `gunicorn -c python:config.gunicorn config.wsgi`.
+
+Threads, because a request mostly waits for the database.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from django.conf import settings
 bind = f"[{settings.HOST}]:{settings.PORT}" if ":" in settings.HOST else f"{settings.HOST}:{settings.PORT}"
 worker_class = "gthread"
 workers = 2
+preload_app = True
 threads = 32
 keepalive = 75
 graceful_timeout = 10

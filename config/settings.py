@@ -1,6 +1,7 @@
 """Every setting, from the environment (or the file `.env` at the checkout's root) and nowhere else.
 
-Without DATABASE_URL or REDIS_URL the embedded servers of this checkout are meant. There is no debug mode.
+A variable that is empty is one that is not set. Without DATABASE_URL or REDIS_URL the embedded servers of this checkout
+are meant. There is no debug mode.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import environ
 import structlog
 
+from config.code_version import code_version
 from config.stack.data_dir import CHECKOUT, DataDir
 
 env = environ.Env()
@@ -20,8 +22,10 @@ _data = DataDir.of_this_checkout()
 SECRET_KEY = env.str("SECRET_KEY", "") or _data.secret_key()
 HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", default=8000)
-PUBLIC_URL = env.str("PUBLIC_URL", f"http://{'localhost' if HOST in {'0.0.0.0', '::'} else HOST}:{PORT}").rstrip("/")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(PUBLIC_URL).hostname, "localhost", "127.0.0.1", "[::1]"])
+_everywhere = HOST in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+PUBLIC_URL = (env.str("PUBLIC_URL", "") or f"http://{'localhost' if _everywhere else HOST}:{PORT}").rstrip("/")
+_own_names = [urlsplit(PUBLIC_URL).hostname, "localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or _own_names
 PAYMENTS_SANDBOX = env.bool("PAYMENTS_SANDBOX", default=False)
 EGRESS_ALLOWED_HOSTS: list[str] = env.list("EGRESS_ALLOWED_HOSTS", default=[])
 """`host` or `host:port`: what outbound steps may reach although it is private, loopback or link-local."""
@@ -29,6 +33,8 @@ OUTPUT_LIMIT_BYTES = env.int("OUTPUT_LIMIT_BYTES", default=1024 * 1024)
 WORKERS = env.int("WORKERS", default=min(16, 2 * (os.cpu_count() or 1)))
 """Child processes of one Celery worker. More than processors, because most steps wait for somebody else."""
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()
+CODE_VERSION = code_version(CHECKOUT)
+"""Stands on every attempt."""
 
 EMBEDDED_POSTGRES = not env.str("DATABASE_URL", "")
 EMBEDDED_VALKEY = not env.str("REDIS_URL", "")
@@ -163,7 +169,7 @@ SECURE_SSL_REDIRECT = False
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 X_FRAME_OPTIONS = "DENY"
 
-_shared_processors = [
+_shared_processors: list[structlog.types.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -17,5 +17,6 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),
     path("", include("tenants.urls")),
+    path("", include("executions.urls")),
     path("", include("workflows.urls")),
 ]

@@ -6,7 +6,7 @@ Who is calling, and the order in which a request is checked, is tenants/door.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 from uuid import uuid4
 
@@ -86,13 +86,13 @@ class JsonRenderer(BaseRenderer):
 class JsonRegardless(BaseContentNegotiation):
     """Answers JSON, whatever Accept says."""
 
-    def select_parser(self, request: Any, parsers: Sequence[Any]) -> Any:  # noqa: ARG002
+    def select_parser(self, request: Any, parsers: Iterable[Any]) -> Any:  # noqa: ARG002
         """The one parser."""
-        return parsers[0]
+        return next(iter(parsers))
 
-    def select_renderer(self, request: Any, renderers: Sequence[Any], format_suffix: str | None = None) -> Any:  # noqa: ARG002
+    def select_renderer(self, request: Any, renderers: Iterable[Any], format_suffix: str | None = None) -> Any:  # noqa: ARG002
         """The one renderer and its media type."""
-        return renderers[0], renderers[0].media_type
+        return next(iter(renderers)), JsonRenderer.media_type
 
 
 class StrictJSONParser(BaseParser):

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -60,8 +60,7 @@ class Shape(serializers.Serializer[Any]):
         try:
             members = super().to_internal_value(given)
         except ValidationError as error:
-            assert isinstance(error.detail, dict)
-            problems.update(error.detail)
+            problems.update(cast("dict[str, Any]", error.detail))
         if problems:
             raise ValidationError(problems)
         return members
@@ -225,4 +224,5 @@ def _problems(detail: Any, pointer: str) -> Iterator[FieldProblem]:
 
 
 def _code(detail: ErrorDetail) -> str:
-    return {"not_a_list": "invalid_type", "null": "invalid_type"}.get(detail.code, detail.code)
+    code = str(detail.code)
+    return {"not_a_list": "invalid_type", "null": "invalid_type"}.get(code, code)

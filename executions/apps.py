@@ -1,3 +1,5 @@
+"""Executions: what was asked for, where it stands, what happened."""
+
 from __future__ import annotations
 
 from django.apps import AppConfig

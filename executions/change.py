@@ -130,11 +130,15 @@ class AttemptEnd:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Everything one decision writes, in one statement, if the execution's seq is still the one that was read."""
+    """Everything one decision writes, in one statement, if the execution's seq is still the one that was read.
+
+    `moves` are the moves of the table, in their order, that lead from the status before to the one in `standing`.
+    """
 
     before: ExecutionRow
     now: datetime
     standing: Standing
+    moves: Sequence[str]
     events: Sequence[EventRow]
     steps: Mapping[int, StepRow] = field(default_factory=dict)
     step_names: Mapping[int, str] = field(default_factory=dict)

@@ -35,6 +35,7 @@ class Draft:
     due_gone: list[DueRow] = field(default_factory=list)
     due_new: list[DueRow] = field(default_factory=list)
     consumed: list[int] = field(default_factory=list)
+    moves: list[str] = field(default_factory=list)
     _states: dict[int, StepState] = field(init=False)
     _notes: dict[int, list[dict[str, Detail]]] = field(default_factory=dict)
 
@@ -75,6 +76,7 @@ class Draft:
         standing = self.standing
         situation = Situation(standing.status, standing.intent, standing.counters, self._states)
         planned = plan(self.spec, situation, facts)
+        self.moves += planned.moves
         for move in planned.moves:
             self.happenings.append(Happening(MOVES[move].event, self._execution_data(move)))
         for index, state in planned.steps.items():
@@ -143,6 +145,7 @@ class Draft:
             before=row,
             now=self.now,
             standing=self.standing,
+            moves=self.moves,
             events=events,
             steps={index: self.rows[index] for index in sorted(self.touched)},
             step_names={} if made else {step.index: step.name for step in self.spec.steps},
@@ -165,6 +168,7 @@ class Draft:
         )
 
     def _finish(self, ending: Ending, output: str | None, outcome: tuple[str | None, str | None]) -> None:
+        self.moves.append(ending)
         for row in list(self.due):
             self.unschedule(row.index)
         data = self._execution_data(ending) | {"output": digest(output) if output is not None else None}

@@ -28,9 +28,13 @@ class Execution(models.Model):
     """Where one execution stands: narrow, for it is rewritten every step. What was asked for stands in Submission."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="executions")
-    workflow = models.ForeignKey("workflows.Workflow", on_delete=models.PROTECT, related_name="executions")
-    version = models.ForeignKey("workflows.WorkflowVersion", on_delete=models.PROTECT, related_name="executions")
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="executions", db_index=False)
+    workflow = models.ForeignKey(
+        "workflows.Workflow", on_delete=models.PROTECT, related_name="executions", db_index=False
+    )
+    version = models.ForeignKey(
+        "workflows.WorkflowVersion", on_delete=models.PROTECT, related_name="executions", db_index=False
+    )
     status = models.CharField(max_length=32, choices=choices(Status))
     status_reason = models.TextField(null=True, blank=True)
     intent = models.CharField(max_length=8, choices=choices(Intent), default=Intent.RUN.value)
@@ -41,7 +45,9 @@ class Execution(models.Model):
     steps_running = models.IntegerField(default=0)
     steps_ready = models.IntegerField(default=0, help_text="Steps that may begin, now or after a retry's delay.")
     steps_waiting = models.IntegerField(default=0)
-    steps_made = models.BooleanField(default=False, help_text="Whether the step rows exist: the first advance makes them.")
+    steps_made = models.BooleanField(
+        default=False, help_text="Whether the step rows exist: the first advance makes them."
+    )
     due_at = models.DateTimeField(null=True, blank=True, help_text="The earliest time at which anyone may act.")
     tries = models.SmallIntegerField(default=0, help_text="Overdue takes that came to nothing since the last progress.")
     quarantined_at = models.DateTimeField(null=True, blank=True)
@@ -58,8 +64,8 @@ class Execution(models.Model):
 
     class Meta:
         db_table = "execution"
-        ordering = ["-id"]
-        constraints = [
+        ordering = ("-id",)
+        constraints = (
             one_of("status", Status, "execution_status_known"),
             one_of("intent", Intent, "execution_intent_known"),
             models.CheckConstraint(
@@ -75,13 +81,14 @@ class Execution(models.Model):
                 condition=~Q(status__in=sorted(s.value for s in TERMINAL)) | Q(due_at__isnull=True, steps_running=0),
                 name="execution_terminal_is_at_rest",
             ),
-        ]
-        indexes = [
+        )
+        indexes = (
             models.Index(fields=["due_at"], name="execution_due", condition=Q(due_at__isnull=False)),
+            models.Index(fields=["run_id"], name="execution_run"),
             models.Index(fields=["tenant", "-id"], name="execution_tenant"),
             models.Index(fields=["tenant", "status", "-id"], name="execution_tenant_status"),
             models.Index(fields=["tenant", "workflow", "-id"], name="execution_tenant_workflow"),
-        ]
+        )
 
     def __str__(self) -> str:
         return str(self.id)
@@ -91,7 +98,7 @@ class Submission(models.Model):
     """What was asked for and by whom: written once with the execution, never changed."""
 
     execution = models.OneToOneField(Execution, on_delete=models.CASCADE, primary_key=True, related_name="submission")
-    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="+")
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="+", db_index=False)
     source_system = models.CharField(max_length=255)
     source_entity_type = models.CharField(max_length=255)
     source_entity_id = models.CharField(max_length=255, null=True, blank=True)
@@ -103,23 +110,25 @@ class Submission(models.Model):
     input = models.TextField(help_text="JSON text of an object.")
     parameters = models.TextField(default="{}", help_text="JSON text: patches of steps and free values.")
     client_safe_metadata = models.TextField(default="{}", help_text="JSON text of an object.")
-    agent = models.ForeignKey("tenants.Agent", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    agent = models.ForeignKey(
+        "tenants.Agent", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     application = models.ForeignKey(
         "executions.Application", on_delete=models.PROTECT, null=True, blank=True, related_name="submissions"
     )
     template = models.ForeignKey(
-        "workflows.Template", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "workflows.Template", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     application_data = models.TextField(null=True, blank=True, help_text="JSON text: the application as it was.")
     outcome_expression = models.TextField(null=True, blank=True, help_text="The template's outcome as it was.")
 
     class Meta:
         db_table = "submission"
-        indexes = [
+        indexes = (
             models.Index(fields=["tenant", "external_ref", "-execution"], name="submission_external_ref"),
             models.Index(fields=["tenant", "source_entity_id", "-execution"], name="submission_source_entity"),
             models.Index(fields=["tenant", "source_system", "-execution"], name="submission_source_system"),
-        ]
+        )
 
     def __str__(self) -> str:
         return f"{self.source_system}/{self.source_entity_type}"
@@ -141,13 +150,14 @@ class Step(models.Model):
 
     class Meta:
         db_table = "step"
-        constraints = [
+        constraints = (
             models.UniqueConstraint(fields=["execution", "index"], name="step_once"),
             one_of("status", StepStatus, "step_status_known"),
             models.CheckConstraint(
-                condition=Q(parents_left__gte=0, parents_live__gte=0, attempts__gte=0), name="step_counters_not_negative"
+                condition=Q(parents_left__gte=0, parents_live__gte=0, attempts__gte=0),
+                name="step_counters_not_negative",
             ),
-        ]
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -164,7 +174,9 @@ class Attempt(models.Model):
     worker = models.UUIDField(help_text="The boot id of the process that carries it out.")
     worker_name = models.CharField(max_length=255)
     code_version = models.CharField(max_length=64)
-    input = models.TextField(null=True, blank=True, help_text="JSON text: the resolved config, or what a pure step read.")
+    input = models.TextField(
+        null=True, blank=True, help_text="JSON text: the resolved config, or what a pure step read."
+    )
     output = models.TextField(null=True, blank=True, help_text="JSON text.")
     error = models.TextField(null=True, blank=True, help_text="JSON text {kind, message, details}.")
     started_at = models.DateTimeField()
@@ -172,7 +184,7 @@ class Attempt(models.Model):
 
     class Meta:
         db_table = "attempt"
-        constraints = [
+        constraints = (
             models.UniqueConstraint(fields=["execution", "step_index", "number"], name="attempt_once"),
             one_of("status", AttemptStatus, "attempt_status_known"),
             models.CheckConstraint(condition=Q(number__gte=1), name="attempt_number_positive"),
@@ -181,12 +193,10 @@ class Attempt(models.Model):
                 | (~Q(status=AttemptStatus.RUNNING.value) & Q(finished_at__isnull=False)),
                 name="attempt_finished_if_not_running",
             ),
-        ]
-        indexes = [
-            models.Index(
-                fields=["worker"], name="attempt_running", condition=Q(status=AttemptStatus.RUNNING.value)
-            ),
-        ]
+        )
+        indexes = (
+            models.Index(fields=["worker"], name="attempt_running", condition=Q(status=AttemptStatus.RUNNING.value)),
+        )
 
     def __str__(self) -> str:
         return f"{self.step_index}#{self.number}"
@@ -202,9 +212,9 @@ class DueStep(models.Model):
 
     class Meta:
         db_table = "due_step"
-        constraints = [
+        constraints = (
             models.UniqueConstraint(fields=["execution", "due_at", "step_index"], name="due_step_once"),
-        ]
+        )
 
     def __str__(self) -> str:
         return f"{self.step_index} at {self.due_at}"
@@ -224,7 +234,7 @@ class Event(models.Model):
 
     class Meta:
         db_table = "event"
-        constraints = [models.UniqueConstraint(fields=["execution", "sequence"], name="event_once")]
+        constraints = (models.UniqueConstraint(fields=["execution", "sequence"], name="event_once"),)
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.type}"
@@ -250,11 +260,10 @@ class Arrival(models.Model):
 
     class Meta:
         db_table = "inbox"
-        constraints = [one_of("kind", ArrivalKind, "inbox_kind_known")]
-        indexes = [
+        constraints = (one_of("kind", ArrivalKind, "inbox_kind_known"),)
+        indexes = (
             models.Index(fields=["execution", "id"], name="inbox_open", condition=Q(consumed_at__isnull=True)),
-            models.Index(fields=["execution"], name="inbox_execution"),
-        ]
+        )
 
     def __str__(self) -> str:
         return self.kind
@@ -268,7 +277,9 @@ class Worker(models.Model):
     started_at = models.DateTimeField()
     beat_at = models.DateTimeField()
     expires_at = models.DateTimeField()
-    held = ArrayField(models.TextField(), default=list, help_text="execution:step:number of each attempt it carries out.")
+    held = ArrayField(
+        models.TextField(), default=list, help_text="execution:step:number of each attempt it carries out."
+    )
 
     class Meta:
         db_table = "worker"
@@ -281,17 +292,17 @@ class Application(models.Model):
     """What a data orchestration is run for: a caller's record, any JSON object."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="applications")
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="applications", db_index=False)
     external_ref = models.CharField(max_length=255, null=True, blank=True)
     data = models.TextField(help_text="JSON text of an object.")
     created_at = models.DateTimeField()
 
     class Meta:
         db_table = "application"
-        ordering = ["-id"]
-        indexes = [
+        ordering = ("-id",)
+        indexes = (
             models.Index(fields=["tenant", "-id"], name="application_tenant"),
-        ]
+        )
 
     def __str__(self) -> str:
         return self.external_ref or str(self.id)
@@ -302,7 +313,7 @@ class Payment(models.Model):
 
     order_id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     execution = models.OneToOneField(Execution, on_delete=models.CASCADE, related_name="payment")
-    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="payments")
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="payments", db_index=False)
     provider = models.CharField(max_length=32)
     status = models.CharField(max_length=32, choices=choices(PaymentStatus))
     amount = models.BigIntegerField(help_text="In minor units of the currency.")
@@ -317,17 +328,17 @@ class Payment(models.Model):
 
     class Meta:
         db_table = "payment"
-        ordering = ["-order_id"]
-        constraints = [
+        ordering = ("-order_id",)
+        constraints = (
             one_of("status", PaymentStatus, "payment_status_known"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="payment_amount_positive"),
             models.CheckConstraint(
                 condition=Q(refunded_amount__gte=0, refunded_amount__lte=F("amount")), name="payment_refund_within"
             ),
-        ]
-        indexes = [
+        )
+        indexes = (
             models.Index(fields=["tenant", "-order_id"], name="payment_tenant"),
-        ]
+        )
 
     def __str__(self) -> str:
         return str(self.order_id)

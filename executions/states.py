@@ -113,7 +113,9 @@ MOVES: Mapping[str, Move[Status]] = {
     "enqueue": _move(
         {Status.PAYMENT_CONFIRMED}, Status.QUEUED, "execution.queued", "in the transaction that confirmed the payment"
     ),
-    "start": _move({Status.QUEUED}, Status.RUNNING, "execution.started", "a worker takes it; deadlines count from here"),
+    "start": _move(
+        {Status.QUEUED}, Status.RUNNING, "execution.started", "a worker takes it; deadlines count from here"
+    ),
     "wait": _move(
         {Status.RUNNING}, Status.WAITING, "execution.waiting", "nothing runs and something outside must happen first"
     ),
@@ -129,7 +131,10 @@ MOVES: Mapping[str, Move[Status]] = {
         LIVE, Status.CANCELLED, "execution.cancelled", "the caller, an operator or a failed checkout ends it"
     ),
     "redrive": _move(
-        {Status.FAILED, Status.CANCELLED}, Status.QUEUED, "execution.redriven", "an operator tries again; results are kept"
+        {Status.FAILED, Status.CANCELLED},
+        Status.QUEUED,
+        "execution.redriven",
+        "an operator tries again; results are kept",
     ),
 }
 
@@ -143,7 +148,9 @@ STEP_MOVES: Mapping[str, Move[StepStatus]] = {
     "begin": _move(
         {StepStatus.PENDING, StepStatus.RETRYING}, StepStatus.RUNNING, "step.started", "a worker claims an attempt"
     ),
-    "retry": _move({StepStatus.RUNNING}, StepStatus.RETRYING, "step.retrying", "the attempt failed and another follows"),
+    "retry": _move(
+        {StepStatus.RUNNING}, StepStatus.RETRYING, "step.retrying", "the attempt failed and another follows"
+    ),
     "succeed": _move({StepStatus.RUNNING}, StepStatus.SUCCEEDED, "step.succeeded", "the attempt gave an output"),
     "fail": _move(
         {StepStatus.RUNNING},
@@ -151,7 +158,9 @@ STEP_MOVES: Mapping[str, Move[StepStatus]] = {
         "step.failed",
         "the attempt failed and no other follows",
     ),
-    "skip": _move({StepStatus.PENDING}, StepStatus.SKIPPED, "step.skipped", "its condition is false or no parent is live"),
+    "skip": _move(
+        {StepStatus.PENDING}, StepStatus.SKIPPED, "step.skipped", "its condition is false or no parent is live"
+    ),
     "lose_track": _move(
         {StepStatus.RUNNING},
         StepStatus.OUTCOME_UNKNOWN,

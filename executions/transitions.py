@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
 
 from contract import json_values
 from executions.change import Change, Standing
 from executions.events import EventRow
-from executions.states import CREATED, MOVES, IllegalMove, Status
+from executions.states import CREATED, IllegalMove, target
 
 
 class Cursor(Protocol):
@@ -55,7 +55,7 @@ def insert(cursor: Cursor, execution: dict[str, Any], standing: Standing, events
 
 def apply(cursor: Cursor, change: Change, carrier: Carrier = NOBODY) -> None:
     """Send the change; `applied` reads the answer. Raises IllegalMove, and sends nothing, for a move not in the table."""
-    _guard(change.before.standing.status, change.standing.status)
+    _guard(change)
     parts = tuple(name for name in _PARTS if _rows(change, name))
     after = change.after()
     parameters = _columns(change.standing) | {
@@ -84,24 +84,12 @@ def push_back(cursor: Cursor, execution_id: UUID, now: datetime, reason: str) ->
     cursor.execute(_PUSH_BACK, {"id": execution_id, "now": now, "reason": reason})
 
 
-_EDGES = {(source, move.target) for move in MOVES.values() for source in move.sources}
-
-
-@lru_cache(maxsize=None)
-def _reachable(before: Status) -> frozenset[Status]:
-    """The statuses that one change may lead to: several moves may follow each other in it (start, then succeed)."""
-    found, pending = {before}, [before]
-    while pending:
-        status = pending.pop()
-        following = {target for source, target in _EDGES if source is status} - found
-        found |= following
-        pending.extend(following)
-    return frozenset(found)
-
-
-def _guard(before: Status, after: Status) -> None:
-    if after not in _reachable(before):
-        raise IllegalMove(f"a move to {after.value}", before)
+def _guard(change: Change) -> None:
+    status = change.before.standing.status
+    for move in change.moves:
+        status = target(move, status)
+    if status is not change.standing.status:
+        raise IllegalMove(f"a change to {change.standing.status.value} by {list(change.moves)}", status)
 
 
 def _columns(standing: Standing) -> dict[str, Any]:
@@ -153,7 +141,7 @@ def _step(change: Change, index: int) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _statement(parts: tuple[str, ...]) -> str:
     """The apply statement with only the parts that hold rows, so that an empty part costs nothing."""
     return ",\n".join([_MOVED, *(_PARTS[name] for name in parts)]) + "\nSELECT count(*) FROM moved"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
@@ -22,7 +22,7 @@ from executions.plan import Began, Ended, Fact, Headed, LostTrack, NeedsSteps, R
 from executions.retry import Failure
 from executions.states import AttemptStatus, Intent, Status, StepStatus
 from executions.store import DUE_WINDOW, Session
-from workflows.expressions import Scope, compile_expression
+from workflows.expressions import OUTCOME_ROOTS, ExpressionInvalid, Reference, Scope, compile_expression
 from workflows.failures import StepFailed
 from workflows.spec import Effect, EffectfulProgram, PureProgram, Spec, StepSpec
 
@@ -193,9 +193,7 @@ class Advance:
     def _fail(self, index: int, number: int, result: Failed) -> Fact:
         step, failure = self.spec.steps[index], result.failure
         error = {"kind": failure.kind, "message": failure.message, "details": result.details}
-        self.draft.end(
-            AttemptEnd(index, number, AttemptStatus.FAILED, result.output, json_values.dump(error))
-        )
+        self.draft.end(AttemptEnd(index, number, AttemptStatus.FAILED, result.output, json_values.dump(error)))
         seed = f"{self.loaded.row.id}:{index}"
         seconds = retry.delay(step.retry, self.draft.rows[index].failures, failure, seed)
         return self._again_or_fail(index, number, failure, None if step.effect is Effect.PURE else seconds)
@@ -298,21 +296,22 @@ class Advance:
         if source is None:
             return None, None
         try:
-            value = compile_expression(source, roots=frozenset({"output"})).evaluate({"output": output})
-        except StepFailed as failed:
-            return None, failed.message
+            value = compile_expression(source, OUTCOME_ROOTS).evaluate({"output": output})
+        except (StepFailed, ExpressionInvalid) as error:
+            return None, str(error)
         return (value, None) if isinstance(value, str) else (None, f"the outcome {source!r} gave no text")
 
     def _scope(self, step: StepSpec) -> Scope:
         return self._scope_of(step.references)
 
-    def _scope_of(self, references: Iterable[object]) -> Scope:
+    def _scope_of(self, references: Collection[Reference]) -> Scope:
         """The values that these references may name; nothing else is read or parsed."""
-        roots = {reference.root for reference in references}  # type: ignore[attr-defined]
+        roots = {reference.root for reference in references}
         asked = self.loaded.row.asked
         scope: dict[str, JSON] = {}
         if "input" in roots:
-            scope["input"] = self.spec.bind_input(json_values.load(asked.input))
+            value, schema = json_values.load(asked.input), self.spec.input_schema
+            scope["input"] = value if schema is None else schema.bind_numbers(value)
         if "parameters" in roots:
             scope["parameters"] = self.program.parameters
         if "execution" in roots:
@@ -320,7 +319,7 @@ class Advance:
         if "application" in roots:
             scope["application"] = json_values.load(asked.application_data or "null")
         if "steps" in roots:
-            named = {self.spec.by_name[str(r.path[0])] for r in references if r.root == "steps"}  # type: ignore[attr-defined]
+            named = {self.spec.by_name[str(r.path[0])] for r in references if r.root == "steps"}
             self._results_of(named)
             scope["steps"] = {self.spec.steps[index].name: self._results[index] for index in named}
         return scope

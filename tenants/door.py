@@ -100,7 +100,7 @@ class Door(ViewSet):
     input: Any
     query: Any
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The answer of the action, or of the first check that fails."""
         self.args, self.kwargs = args, kwargs
         self.headers: dict[str, str] = {}
@@ -174,7 +174,7 @@ class Door(ViewSet):
         return self._mutate(lambda: action(**self.kwargs))
 
     def _admit(self, request: Request) -> None:
-        self.credential = request.auth
+        self.credential = cast("Credential", request.auth)
         self.tenant = self.credential.tenant
         self.check_throttles(request)
         check_tenant_header(request._request, self.tenant)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -126,7 +126,7 @@ def _stored(once: Once, answer: Answer) -> Answer:
     return answer
 
 
-def _headers(items: Iterable[tuple[str, Any]]) -> Mapping[str, str]:
+def _headers(items: Iterable[tuple[str, Any]]) -> dict[str, str]:
     return {name: str(value) for name, value in items if name.lower() != "content-type"}
 
 

@@ -7,13 +7,13 @@ from functools import partial
 from contract import json_values
 from contract.http import DEFINITION_LIMIT, Answer
 from contract.json_values import JSON
-from contract.problems import InvalidInput
 from contract.queries import listing
 from contract.shapes import Shape, Text
 from contract.timestamps import wire
 from tenants.door import Door, takes
 from workflows import authoring, catalog
 from workflows.authoring import ANSWERED_ONLY, read_definition
+from workflows.definition import DefinitionInvalid
 from workflows.models import Workflow, WorkflowVersion
 
 
@@ -59,7 +59,7 @@ class WorkflowDoor(Door):
         """Whether the body is a definition, and everything that is wrong with it."""
         try:
             read_definition(self.body)
-        except InvalidInput as refusal:
+        except DefinitionInvalid as refusal:
             errors = [{"field": p.field, "code": p.code, "message": p.message} for p in refusal.fields]
             return self.ok({"valid": False, "errors": errors})
         return self.ok({"valid": True, "errors": []})

@@ -18,10 +18,9 @@ from contract import json_values
 from contract.identifiers import parse_id
 from contract.json_values import JSON
 from contract.problems import Conflict, FieldProblem, InvalidInput, NotFound, UnknownReference
-from contract.shapes import invalid
 from tenants.models import Tenant
 from workflows import catalog, versions
-from workflows.definition import DefinitionInvalid, digest, parse_definition
+from workflows.definition import digest, parse_definition
 from workflows.masking import mask
 from workflows.models import Workflow, WorkflowVersion
 from workflows.sealing import seal
@@ -42,14 +41,9 @@ class Written:
 
 
 def read_definition(body: JSON, ignored: Collection[str] = ()) -> Written:
-    """The definition in `body`. Raises InvalidInput with every problem it has."""
-    if not isinstance(body, dict):
-        raise invalid([FieldProblem("", "invalid_type", "an object is wanted")])
-    raw = {name: value for name, value in body.items() if name not in ignored}
-    try:
-        return Written(raw, parse_definition(raw))
-    except DefinitionInvalid as error:
-        raise invalid(list(error.problems)) from error
+    """The definition in `body`. Raises DefinitionInvalid with every problem it has."""
+    raw = {name: value for name, value in body.items() if name not in ignored} if isinstance(body, dict) else body
+    return Written(raw, parse_definition(raw))
 
 
 def create(tenant: Tenant, written: Written) -> Workflow:
@@ -177,6 +171,7 @@ def _open_draft(workflow: Workflow, written: Written, version: str) -> None:
 
 def _row(workflow: Workflow, spec: Spec, version: str, definition: JSON, sealed: str) -> WorkflowVersion:
     price = spec.price
+    amount, currency, refund = (price.amount, price.currency, price.refund.value) if price else (None, None, None)
     return WorkflowVersion(
         workflow=workflow,
         name=spec.name,
@@ -185,9 +180,9 @@ def _row(workflow: Workflow, spec: Spec, version: str, definition: JSON, sealed:
         definition=json_values.dump(definition),
         digest=digest(definition),
         sealed=sealed,
-        price_amount=price and price.amount,
-        price_currency=price and price.currency,
-        price_refund=price and price.refund.value,
+        price_amount=amount,
+        price_currency=currency,
+        price_refund=refund,
         timeout_seconds=spec.timeout_seconds,
         visibility=spec.visibility.value,
     )

@@ -98,7 +98,9 @@ def template_of(tenant: Tenant, template_id: str | UUID) -> Template:
     return template
 
 
-def executable_template(tenant: Tenant, template_id: str, field: str = "/template_id") -> tuple[Template, WorkflowVersion]:
+def executable_template(
+    tenant: Tenant, template_id: str, field: str = "/template_id"
+) -> tuple[Template, WorkflowVersion]:
     """The template that a body names, and the version it runs now.
 
     Raises UnknownReference naming `field` where it is unknown, deleted, a draft, or its workflow not executable.

@@ -18,7 +18,18 @@ from workflows.cel.names import Reference
 from workflows.cel.program import CompileFailed, EvaluationFailed, Program
 from workflows.failures import StepFailed
 
-__all__ = ["OUTCOME_ROOTS", "STEP_ROOTS", "TEMPLATE_ROOTS", "Expression", "ExpressionError", "ExpressionInvalid", "Reference", "Scope", "read_values"]
+__all__ = [
+    "OUTCOME_ROOTS",
+    "STEP_ROOTS",
+    "TEMPLATE_ROOTS",
+    "Expression",
+    "ExpressionError",
+    "ExpressionInvalid",
+    "Reference",
+    "Scope",
+    "compile_expression",
+    "read_values",
+]
 
 Scope = Mapping[str, Any]
 """Root name -> JSON; `steps` -> {name: {"output": ..., "status": ...}}. A root that is absent reads as empty."""
@@ -110,7 +121,7 @@ def read_values(references: Iterable[Reference], scope: Scope) -> dict[str, JSON
 @lru_cache(maxsize=4096)
 def _compiled(text: str, roots: frozenset[str]) -> tuple[list[str], Program | None]:
     try:
-        program = Program(text, roots | _LATER.keys())
+        program = Program(text, roots, _LATER)
     except CompileFailed as failure:
         return failure.problems, None
     problems = [problem for reference in program.references for problem in _rule(reference)]
@@ -119,9 +130,7 @@ def _compiled(text: str, roots: frozenset[str]) -> tuple[list[str], Program | No
 
 def _rule(reference: Reference) -> Iterable[str]:
     path = reference.path
-    if reference.root in _LATER:
-        yield _LATER[reference.root]
-    elif reference.root == "execution" and path != ("id",):
+    if reference.root == "execution" and path != ("id",):
         yield "`execution` is read only as `execution.id`"
     elif reference.root == "steps":
         if not path or not isinstance(path[0], str):

@@ -9,13 +9,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from contract.json_values import JSON, escape
 from contract.problems import FieldProblem
-
-MASK: Final = "***"
-CREDENTIAL_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"})
+from workflows.steps.addresses import MASK
+from workflows.steps.http import CREDENTIAL_HEADERS
+from workflows.templating import OPEN
 
 _CALLS_OUT = frozenset({"http", "webhook", "llm_inference"})
 _SECRET_MEMBERS = ("secret", "api_key")
@@ -106,7 +106,7 @@ def _of_config(kind: str, config: dict[str, JSON], pointer: str, address: str) -
 def _literals(holder: dict[str, Any], names: Any, pointer: str, address: str) -> Iterator[_Place]:
     for name in names:
         value = holder.get(name)
-        if isinstance(value, str) and value and "${{" not in value:
+        if isinstance(value, str) and value and OPEN not in value:
             yield _Place(f"{pointer}/{escape(name)}", f"{address}/{escape(name)}", holder, name)
 
 

@@ -49,7 +49,8 @@ class Workflow(models.Model):
                 condition=~Q(live_version=F("draft_version")), name="workflow_draft_is_not_the_live_version"
             ),
             models.CheckConstraint(
-                condition=Q(paused_at__isnull=True) | Q(live_version__isnull=False), name="workflow_paused_was_published"
+                condition=Q(paused_at__isnull=True) | Q(live_version__isnull=False),
+                name="workflow_paused_was_published",
             ),
         )
         indexes = (models.Index(fields=("tenant", "id"), name="workflow_by_tenant"),)

@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.encoding import force_bytes
 
 from contract import json_values
 
@@ -31,6 +32,6 @@ def _cipher() -> MultiFernet:
     return MultiFernet([Fernet(_key(secret)) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
 
 
-def _key(secret: str) -> bytes:
-    derived = HKDF(SHA256(), 32, salt=None, info=b"traceway definition secrets").derive(secret.encode())
+def _key(secret: str | bytes) -> bytes:
+    derived = HKDF(SHA256(), 32, salt=None, info=b"traceway definition secrets").derive(force_bytes(secret))
     return base64.urlsafe_b64encode(derived)

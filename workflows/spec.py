@@ -5,14 +5,15 @@ Made by definition.parse_definition and by nothing else. What a definition may s
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from contract.json_values import JSON
+from workflows.effects import Effect
 from workflows.expressions import Expression, Reference, Scope
 from workflows.failures import StepFailed
+from workflows.programs import EffectfulProgram, Evaluation, Program, PureProgram
 from workflows.schemas import Schema
 from workflows.templating import Template
 
@@ -31,14 +32,6 @@ __all__ = [
     "StepSpec",
     "Visibility",
 ]
-
-
-class Effect(StrEnum):
-    """What carrying a step out does to the world, and so what a lost attempt of it means."""
-
-    PURE = "pure"
-    IDEMPOTENT = "idempotent"
-    AT_MOST_ONCE = "at_most_once"
 
 
 class OnFailure(StrEnum):
@@ -82,47 +75,11 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What a pure step read (by the text of each reference) and what it yields."""
-
-    read: dict[str, JSON]
-    output: JSON
-
-
-class Program(ABC):
-    """A step's compiled config. `references` are by JSON Pointer into the config."""
-
-    effect: Effect
-    references: Mapping[str, tuple[Reference, ...]]
-
-
-class PureProgram(Program):
-    """Computes from recorded values only."""
-
-    effect = Effect.PURE
-
-    @abstractmethod
-    def run(self, scope: Scope) -> Evaluation:
-        """The step's outcome. Raises StepFailed."""
-
-
-class EffectfulProgram(Program):
-    """Says what is to be done; an action of the orchestrator does it."""
-
-    @abstractmethod
-    def resolve(self, scope: Scope) -> dict[str, JSON]:
-        """The config with every expression replaced by its value and every default filled in. Raises StepFailed."""
-
-    def recorded(self, resolved: dict[str, JSON]) -> dict[str, JSON]:
-        """A resolved config as it may be shown and recorded: secrets and credentials as `***`."""
-        return resolved
-
-
-@dataclass(frozen=True, slots=True)
 class StepSpec:
     """One step. Steps are named by index; `action` is the written action, a tool_call's tool, or else the type.
 
-    A step with `handles` is the handler of those steps: it has no parents and is no root.
+    A step with `handles` is the handler of those steps: it has no parents and is no root. `references_by_field` is by
+    JSON Pointer into the step as written (/when, /config/url, /parameters/x); `reads` are the steps they name.
     """
 
     index: int
@@ -141,8 +98,14 @@ class StepSpec:
     timeout_seconds: float
     when: Expression | None
     program: Program
-    references: tuple[Reference, ...]
+    references_by_field: Mapping[str, tuple[Reference, ...]]
     reads: tuple[int, ...]
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """Every reference of the step's expressions, once."""
+        found = self.references_by_field.values()
+        return tuple(dict.fromkeys(reference for references in found for reference in references))
 
     @property
     def is_root(self) -> bool:
@@ -159,7 +122,7 @@ class StepSpec:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A whole definition. `sinks`: steps nobody depends on; `waves`: indexes in topological layers; `raw`: as written."""
+    """A whole definition: `sinks` are the steps nobody depends on, `waves` the topological layers, `raw` as written."""
 
     name: str
     description: str

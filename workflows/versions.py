@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 from semver import Version
 
-FIRST = "1.0.0"
-
 
 def next_patch(live: str, published: Iterable[str]) -> str:
     """The patch after `live` or, where that is not above all of `published`, after the highest of them."""

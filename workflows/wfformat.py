@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from contract.json_values import JSON
+from workflows.templating import literally
 
 MAX_NAME = 100
 MAX_TITLE = 255
@@ -49,7 +50,6 @@ def definition_of(document: JSON) -> dict[str, JSON]:
     if isinstance(root.get("description"), str) and root["description"]:
         definition["description"] = root["description"][:MAX_TITLE]
     definition["steps"] = [_step(task, names, parents[task.id]) for task in tasks]
-    _refuse_expressions(definition)
     return definition
 
 
@@ -61,7 +61,7 @@ def _step(task: _Task, names: Mapping[str, str], parents: Sequence[str]) -> dict
     return {
         "name": names[task.id],
         "type": "tool_call",
-        "config": {"tool": "noop", "arguments": arguments},
+        "config": {"tool": "noop", "arguments": literally(arguments)},
         "depends_on": [names[parent] for parent in parents],
     }
 
@@ -181,16 +181,6 @@ def _names(ids: Iterable[str]) -> dict[str, str]:
 def _legal(identity: str) -> str:
     name = re.sub(r"[^A-Za-z0-9_.:-]", "_", identity)
     return (name if name[0].isalpha() else f"task_{name}")[:MAX_NAME]
-
-
-def _refuse_expressions(definition: Mapping[str, JSON]) -> None:
-    """A definition has no way to write a literal `${{`, so a file or task named like that cannot be carried over."""
-    for step in definition["steps"]:
-        arguments = step["config"]["arguments"]
-        texts = [arguments["task"], arguments["id"], *arguments["input_files"], *arguments["output_files"]]
-        for text in texts:
-            if "${{" in text:
-                raise InvalidWfFormat(f"{text!r} of the task {arguments['id']!r} would be read as an expression")
 
 
 def _members(value: JSON, what: str) -> dict[str, JSON]:

@@ -47,7 +47,7 @@ class Child:
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
-        """Start the program. The caller must be the main thread: the orphan signal follows the starting thread's end."""
+        """Start the program, from the main thread only: the orphan signal follows the end of the starting thread."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -146,13 +146,14 @@ def wait_until_gone(processes: Sequence[psutil.Process], seconds: float, pause: 
     """Wait at most `seconds`; returns those that still run."""
     deadline = time.monotonic() + seconds
     while True:
-        left = [process for process in processes if _runs(process)]
+        left = [process for process in processes if runs(process)]
         if not left or time.monotonic() >= deadline:
             return left
         pause(0.05)
 
 
-def _runs(process: psutil.Process) -> bool:
+def runs(process: psutil.Process) -> bool:
+    """Whether the process exists and is more than an exit status that nobody has asked for yet."""
     with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     return False

@@ -1,6 +1,6 @@
 """The embedded PostgreSQL: a real server from a wheel, its data under the installation's data directory.
 
-It is run as a child of the supervisor, durable (fsync and synchronous_commit on), on a socket that only its owner may use.
+A child of the process that starts it, durable (fsync and synchronous_commit on), on a socket of its owner alone.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ assert _WHEEL.origin is not None
 _BINARIES = Path(_WHEEL.origin).parent / "pginstall18" / "bin"
 _DATABASE = "traceway"
 _SUPERUSER = "postgres"
+_SOCKET = ".s.PGSQL.5432"
 _SOCKET_PATH_BYTES = 100  # Linux allows 107, macOS 103
 _START_SECONDS = 600  # crash recovery replays up to max_wal_size
 _SETTINGS = {
@@ -67,9 +68,10 @@ class EmbeddedPostgres:
         if not directory.exists():
             self._say("making the database cluster")
             _make_cluster(directory, owner)
-        # No process works in the directory any more, so a lock file there is a dead server's.
-        (directory / "postmaster.pid").unlink(missing_ok=True)
         sockets = _socket_directory(directory, owner)
+        # No process works in the directory any more, so these are a dead server's; its process id may be another's by now.
+        for left_over in (directory / "postmaster.pid", sockets / _SOCKET, sockets / f"{_SOCKET}.lock"):
+            left_over.unlink(missing_ok=True)
         options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
         self.child = Child(
             "postgres",
@@ -171,7 +173,7 @@ def _allow(path: Path, bits: int) -> None:
 
 def _socket_directory(directory: Path, owner: pwd.struct_passwd | None) -> Path:
     """The cluster itself, or where its path is too long for a socket, a private folder named after it."""
-    if len(os.fsencode(directory / ".s.PGSQL.5432.lock")) <= _SOCKET_PATH_BYTES:
+    if len(os.fsencode(directory / _SOCKET)) <= _SOCKET_PATH_BYTES:
         return directory
     name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
     sockets = Path(tempfile.gettempdir()) / f"traceway-{os.geteuid()}-{name}"

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Self
 
 import psutil
 
-from config.stack.child import StackError, marked, servers_in
+from config.stack.child import StackError, marked, servers_in, wait_until_gone
 from config.stack.data_dir import CHECKOUT, DataDir
 from config.stack.parent_death import dying_with_parent
 
@@ -49,7 +50,7 @@ class Stack:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> Self:
-        """Start everything and return once it serves at `address`. Raises StackError; the reason is on stderr by then."""
+        """Start everything and return once it serves at `address`. Raises StackError, the reason being on stderr."""
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up"],
             cwd=CHECKOUT,
@@ -83,14 +84,17 @@ class Stack:
         """Kill -9 every process of the stack, as a machine that loses its power does."""
         if self.process is None:
             return
+        # Stopped first: it would start again what ends before it, and at its own end ask the servers to close in good order.
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGSTOP)
+        for process in self.processes():
+            with suppress(psutil.Error):
+                process.kill()
         self.process.kill()
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
-        for process in self.processes():
-            with suppress(psutil.Error):
-                process.kill()
-                process.wait(10)
+        wait_until_gone(self.processes(), 10, time.sleep)
         self.process = None
 
     def processes(self) -> list[psutil.Process]:

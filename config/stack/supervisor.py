@@ -14,10 +14,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from config.stack import commands
 from config.stack.child import MARKER, Child, StackError, end_orphans
 from config.stack.data_dir import CHECKOUT, DataDir
 from config.stack.servers import Servers
@@ -118,32 +119,29 @@ class Supervisor:
         _refuse_a_taken_port(self._host, self._port)
         self._servers.start()
         self._migrate()
-        python = sys.executable
-        celery = [python, "-m", "celery", "-A", "config", "worker", "--loglevel", "INFO", "--pool", "prefork"]
         self._kept = [
-            self._child("web", [python, "-m", "gunicorn", "-c", "python:config.gunicorn", "config.wsgi"], 15),
-            self._child("worker", [*celery, "--without-gossip", "--without-mingle", "--without-heartbeat"], 30),
-            self._child("sweeper", [python, "manage.py", "sweep"], 10),
+            Kept(self._child("web", commands.WEB, stop_seconds=15)),
+            Kept(self._child("worker", commands.WORKER, stop_seconds=30)),
+            Kept(self._child("sweeper", commands.SWEEPER, stop_seconds=10)),
         ]
 
-    def _child(self, name: str, argv: Sequence[str], stop_seconds: float) -> Kept:
+    def _child(self, name: str, arguments: Sequence[str], *, stop_seconds: float) -> Child:
+        argv = [sys.executable, *arguments]
         log = self._data.logs / f"{name}.log"
-        environment: Mapping[str, str] = self._environment
-        return Kept(Child(name, argv, log, environment, stop_seconds=stop_seconds, cwd=CHECKOUT))
+        return Child(name, argv, log, self._environment, stop_seconds=stop_seconds, cwd=CHECKOUT)
 
     def _migrate(self) -> None:
         say("migrating the database")
-        argv = [sys.executable, "manage.py", "migrate", "--noinput"]
-        migration = Child("migrate", argv, self._data.logs / "migrate.log", self._environment, cwd=CHECKOUT)
+        migration = self._child("migrate", commands.MIGRATE, stop_seconds=10)
         migration.start()
         assert migration.process is not None
         try:
             while not migration.ended():
                 self._pause(_LOOK_SECONDS)
         finally:
-            migration_status = migration.process.poll()
+            status = migration.process.poll()
             migration.stop()
-        if migration_status:
+        if status:
             raise StackError(f"the migration failed; its log says:\n{migration.last_words()}")
 
     def _keep(self, seconds: float) -> None:

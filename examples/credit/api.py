@@ -53,23 +53,21 @@ class Api:
 
     def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            trouble, pause = "", PAUSE_SECONDS
+        trouble, pause = "", 0.0
+        while not self._over.wait(pause):
+            if time.monotonic() > deadline:
+                raise Unanswered(f"{method} {path}, for {PATIENCE_SECONDS:.0f} s: {trouble}")
             try:
                 response = self._client.request(method, path, **arguments)
             except httpx.TransportError as error:
-                trouble = f"{type(error).__name__}: {error}"
-            else:
-                if response.is_success:
-                    return response
-                trouble = f"{response.status_code} {response.text}"
-                if not _passing(response):
-                    raise Unanswered(f"{method} {path}: {trouble}")
-                pause = _pause(response.headers)
-            if time.monotonic() > deadline:
-                raise Unanswered(f"{method} {path}, for {PATIENCE_SECONDS:.0f} s: {trouble}")
-            if self._over.wait(pause):
-                raise Abandoned(f"{method} {path}: {trouble}")
+                trouble, pause = f"{type(error).__name__}: {error}", PAUSE_SECONDS
+                continue
+            if response.is_success:
+                return response
+            trouble, pause = f"{response.status_code} {response.text}", _pause(response.headers)
+            if not _passing(response):
+                raise Unanswered(f"{method} {path}: {trouble}")
+        raise Abandoned(f"{method} {path}: {trouble}")
 
 
 def _passing(response: httpx.Response) -> bool:

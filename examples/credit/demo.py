@@ -50,16 +50,16 @@ def _demo(terminal: Terminal) -> int:
     with serving(bureau(people)) as bureau_address, serving(receiver) as receiver_address:
         allowed = ",".join(address.removeprefix("http://") for address in (bureau_address, receiver_address))
         terminal.say(f"credit bureau on {bureau_address}, webhook receiver on {receiver_address}")
-        with _running(Stack(environment={"EGRESS_ALLOWED_HOSTS": allowed, "PAYMENTS_SANDBOX": "1"})) as stack:
-            terminal.say(f"Traceway on {stack.url}")
+        with _running(Stack({"EGRESS_ALLOWED_HOSTS": allowed, "PAYMENTS_SANDBOX": "1"})) as stack:
+            terminal.say(f"Traceway on {stack.address}")
             run = secrets.token_hex(4)
             key = _tenant_with_key(stack, f"demo-{run}")
-            with closing(Api(stack.url, key)) as api:
+            with closing(Api(stack.address, key)) as api:
                 scenario = Scenario(api, terminal, people, run)
                 result = scenario.carry_out(definition(bureau_address, receiver_address, secret))
             status = _verdict(terminal, people, result, receiver.tally())
             if os.environ.get("DEMO_EXIT") != "1":
-                _stay(terminal, stack.url, key, result)
+                _stay(terminal, stack.address, key, result)
             return status
 
 

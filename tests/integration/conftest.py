@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         postgres=not os.environ.get("DATABASE_URL"),
         valkey=not os.environ.get("REDIS_URL"),
         pause=time.sleep,
-        say=lambda text: print(text, file=sys.stderr),
+        say=lambda text: config.get_terminal_writer().line(text),
     )
     config.add_cleanup(servers.stop)
     servers.start()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,11 +15,15 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from examples.credit.api import Abandoned, Api, Unanswered
 from examples.credit.bureau import bureau
-from examples.credit.data import cases
+from examples.credit.data import Case, cases
 from examples.credit.loopback import Reply, Request, serving
 from examples.credit.receiver import Receiver, Tally
 from examples.credit.workflow import PLACEHOLDERS, definition, new_secret, template
+from workflows.definition import parse_definition
+from workflows.failures import StepFailed
+from workflows.spec import PureProgram, Spec
 
 PEOPLE = cases()
 
@@ -33,6 +41,17 @@ def delivery(secret: str, identity: str, payload: Any) -> Request:
         "webhook-signature": Webhook(secret).sign(identity, now, body),
     }
     return Request("POST", "/hooks/credit-decision", headers, body.encode())
+
+
+def decided(spec: Spec, case: Case) -> Any:
+    """The workflow's output for one case, the bureau's answer put in by hand. Raises StepFailed."""
+    steps: dict[str, Any] = {"bureau": {"status": "succeeded", "output": {"status": 200, "body": case.report}}}
+    scope = {"input": case.application, "steps": steps}
+    for step in (spec.steps[index] for wave in spec.waves for index in wave):
+        if isinstance(step.program, PureProgram):
+            steps[step.name] = {"status": "succeeded", "output": step.program.run(scope).output}
+    assert spec.output is not None
+    return spec.output.resolve(scope)
 
 
 def test_the_file_gives_a_thousand_applications_with_seven_hundred_good_verdicts() -> None:
@@ -70,6 +89,66 @@ def test_the_definition_is_given_its_addresses_and_its_secret() -> None:
     assert configs["bureau"]["url"] == "http://127.0.0.1:1/reports/${{ input.reference }}"
     assert configs["notify"]["url"] == "http://127.0.0.1:2/hooks/credit-decision"
     assert configs["notify"]["secret"] == "whsec_abc"
+
+
+def test_the_definition_as_it_is_sent_is_valid() -> None:
+    spec = parse_definition(definition("http://127.0.0.1:1", "http://127.0.0.1:2", new_secret()))
+    assert [[spec.steps[index].name for index in wave] for wave in spec.waves] == [
+        ["application_check"],
+        ["bureau", "affordability", "policy"],
+        ["bureau_points"],
+        ["scorecard"],
+        ["decision"],
+        ["notify"],
+    ]
+
+
+def test_the_outcomes_go_with_the_banks_verdict() -> None:
+    spec = parse_definition(definition(*PLACEHOLDERS))
+    table = Counter((decided(spec, case)["outcome"], case.verdict) for case in PEOPLE)
+    assert table == {
+        ("pass", "good"): 445,
+        ("pass", "bad"): 51,
+        ("refer", "good"): 181,
+        ("refer", "bad"): 91,
+        ("fail", "good"): 74,
+        ("fail", "bad"): 158,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        ({"age_years": 17}, "fail"),
+        ({"amount": 15001}, "refer"),
+        ({"employment": "unemployed", "amount": 5001}, "refer"),
+        ({"other_installment_plans": "bank", "duration_months": 37}, "refer"),
+    ],
+)
+def test_a_rule_of_the_policy_overrules_good_points(change: dict[str, Any], outcome: str) -> None:
+    spec = parse_definition(definition(*PLACEHOLDERS))
+    best = {"savings": "... >= 1000 DM", "checking_account": "no checking account"}
+    first = replace(PEOPLE[0], report={**PEOPLE[0].report, **best})
+    assert decided(spec, first)["outcome"] == "pass"
+    changed = decided(spec, replace(first, application={**first.application, **change}))
+    assert changed["points"] >= 10
+    assert changed["outcome"] == outcome
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reference": "X"},
+        {"amount": 0},
+        {"duration_months": 0},
+        {"housing": "castle"},
+        {"amount": 3, "duration_months": 6},
+    ],
+)
+def test_the_guardrail_stops_an_application_that_cannot_be_right(change: dict[str, Any]) -> None:
+    spec = parse_definition(definition(*PLACEHOLDERS))
+    with pytest.raises(StepFailed):
+        decided(spec, replace(PEOPLE[0], application={**PEOPLE[0].application, **change}))
 
 
 def test_the_bureau_knows_the_applicants_and_nobody_else() -> None:
@@ -111,3 +190,48 @@ def test_a_service_refuses_a_body_that_is_too_large() -> None:
     with serving(lambda _: Reply(200, {})) as address:
         assert httpx.post(address, content=b"x" * 65537, trust_env=False).status_code == 413
         assert httpx.post(address, content=b"x" * 65536, trust_env=False).status_code == 200
+
+
+def test_the_client_sends_a_request_again_under_the_same_key_until_it_is_answered() -> None:
+    answers = [Reply(503, {}), Reply(429, {}), Reply(201, {"id": "x"})]
+    heard: list[Request] = []
+
+    def answer(request: Request) -> Reply:
+        heard.append(request)
+        return answers[len(heard) - 1]
+
+    with serving(answer) as address, closing(Api(address, "tw_live_x")) as api:
+        assert api.post("/v1/workflows", {"name": "w"}, "key-1") == {"id": "x"}
+    assert [request.headers["idempotency-key"] for request in heard] == ["key-1"] * 3
+    assert [request.headers["authorization"] for request in heard] == ["Bearer tw_live_x"] * 3
+    assert [request.body for request in heard] == [b'{"name":"w"}'] * 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 409, 422, 500])
+def test_the_client_takes_a_refusal_for_an_answer(status: int) -> None:
+    heard: list[Request] = []
+
+    def answer(request: Request) -> Reply:
+        heard.append(request)
+        return Reply(status, {"message": "no"})
+
+    refused = pytest.raises(Unanswered, match=f"POST /v1/workflows: {status} .*no")
+    with serving(answer) as address, closing(Api(address, "k")) as api, refused:
+        api.post("/v1/workflows", {}, "key-1")
+    assert len(heard) == 1
+
+
+def test_a_closed_client_stops_sending_again() -> None:
+    called = threading.Event()
+
+    def answer(_: Request) -> Reply:
+        called.set()
+        return Reply(503, {})
+
+    with serving(answer) as address, ThreadPoolExecutor(1) as pool:
+        api = Api(address, "k")
+        pending = pool.submit(api.get, "/v1/executions")
+        assert called.wait(10)
+        api.close()
+        with pytest.raises(Abandoned):
+            pending.result(timeout=10)

@@ -35,7 +35,7 @@ def apply(operator: str, left: Any, right: Any) -> Any:
         return left + right
     if kinds in _TIMES.get(operator, ()):
         return _times(operator, left, right)
-    raise TypeError(f"`{operator}` does not take a {_word(kinds[0])} and a {_word(kinds[1])}")
+    raise TypeError(f"`{operator}` does not take {_word(kinds[0])} and {_word(kinds[1])}")
 
 
 def chain(operators: str, *operands: Any) -> Any:
@@ -48,7 +48,7 @@ def chain(operators: str, *operands: Any) -> Any:
 
 def negate(value: Any) -> Any:
     if type(value) not in _NUMBERS:
-        raise TypeError(f"`-` does not take a {_word(type(value))}")
+        raise TypeError(f"`-` does not take {_word(type(value))}")
     return _within_int64(-value) if type(value) is int else -value
 
 

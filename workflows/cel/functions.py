@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cel import stdlib
@@ -28,16 +28,22 @@ _NATIVE: dict[str, tuple[int, int]] = {
     "startsWith": (2, 2),
     "type": (1, 1),
     "uint": (1, 1),
-    **{
-        f"get{part}": (1, 1)
-        for part in "FullYear Month Date DayOfMonth DayOfWeek DayOfYear Hours Minutes Seconds Milliseconds".split()
-    },
+    "getDate": (1, 1),
+    "getDayOfMonth": (1, 1),
+    "getDayOfWeek": (1, 1),
+    "getDayOfYear": (1, 1),
+    "getFullYear": (1, 1),
+    "getHours": (1, 1),
+    "getMilliseconds": (1, 1),
+    "getMinutes": (1, 1),
+    "getMonth": (1, 1),
+    "getSeconds": (1, 1),
 }
 
 
 def rfc3339(moment: datetime) -> str:
     """In UTC, with as many digits of a second as there are."""
-    text = moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()
+    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat()
     return (text.rstrip("0") if "." in text else text) + "Z"
 
 
@@ -92,7 +98,7 @@ def _require_short(length: int) -> None:
         raise OverflowError(f"the text would be longer than {MAX_TEXT} characters")
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _OWN: dict[str, tuple[int, int, Callable[..., Any]]] = {
     "bool": (1, 1, stdlib.bool_),

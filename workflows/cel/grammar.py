@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from workflows.cel.tree import (
     Call,
@@ -28,9 +28,10 @@ T = TypeVar("T")
 
 MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 KEYWORDS = frozenset({"false", "in", "null", "true"})
-RESERVED = KEYWORDS | frozenset(
-    "as break const continue else for function if import let loop package namespace return var void while".split()
-)
+RESERVED = KEYWORDS | {
+    "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package",
+    "namespace", "return", "var", "void", "while",
+}  # fmt: skip
 
 GRAMMAR = r"""
 ?expr: disjunction
@@ -113,8 +114,12 @@ def parse(text: str) -> Node:
     return tree
 
 
-def _unexpected(what: str, error: UnexpectedInput) -> str:
-    return f"unexpected {what[:40]!r} at character {(error.pos_in_stream or 0) + 1}"
+def _unexpected(what: str, error: UnexpectedToken | UnexpectedCharacters) -> str:
+    return f"unexpected {what[:40]!r} at character {_after(error.pos_in_stream)}"
+
+
+def _after(offset: int | None) -> int:
+    return 1 if offset is None else offset + 1
 
 
 @v_args(inline=True)
@@ -201,7 +206,9 @@ def _chain(level: str, parts: tuple[Node | Token, ...]) -> Node:
 def _comprehension(target: Node, macro: Token, arguments: list[Node]) -> Node:
     most = 3 if macro == "map" else 2
     if not 2 <= len(arguments) <= most or not isinstance(arguments[0], Name):
-        raise SyntaxProblem(f"{macro}() at character {_at(macro)} takes a variable and an expression, as in {macro}(x, x)")
+        raise SyntaxProblem(
+            f"{macro}() at character {_at(macro)} takes a variable and an expression, as in {macro}(x, x)"
+        )
     return Comprehension(target.position, str(macro), target, arguments[0].name, arguments[1:])
 
 
@@ -218,7 +225,7 @@ def _member(token: Token) -> str:
 
 
 def _at(token: Token) -> int:
-    return (token.start_pos or 0) + 1
+    return _after(token.start_pos)
 
 
 _PARSER = Lark(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import cel
@@ -47,16 +48,20 @@ class Names:
     nested: set[int] = field(default_factory=set)
 
 
-def collect(tree: Node, roots: frozenset[str]) -> Names:
-    """The names in a tree whose free names are all in `roots`; whatever is wrong with them is in `problems`."""
-    collector = _Collector(roots)
+def collect(tree: Node, roots: frozenset[str], refused: Mapping[str, str]) -> Names:
+    """The names in a tree whose free names are all in `roots`; whatever is wrong with them is in `problems`.
+
+    `refused`: by name, what to say of a root that is known but not to be had.
+    """
+    collector = _Collector(roots, refused)
     collector.visit(tree, frozenset(), ())
     return collector.names
 
 
 class _Collector:
-    def __init__(self, roots: frozenset[str]) -> None:
+    def __init__(self, roots: frozenset[str], refused: Mapping[str, str]) -> None:
         self.roots = roots
+        self.refused = refused
         self.names = Names()
 
     def visit(self, node: Node, variables: frozenset[str], around: tuple[Comprehension, ...]) -> None:
@@ -80,12 +85,15 @@ class _Collector:
             return
         self.names.occurrences += 1
         if reference.root not in self.roots:
-            known = ", ".join(f"`{root}`" for root in sorted(self.roots))
-            self._problem(f"unknown name `{reference.root}` at character {node.position}; known here: {known}")
+            self._problem(self.refused.get(reference.root) or self._unknown(reference.root, node.position))
             return
         self.names.references.setdefault(reference, node.position)
         for index in _dynamic_indexes(node):
             self.visit(index, frozenset(), ())
+
+    def _unknown(self, name: str, position: int) -> str:
+        known = ", ".join(f"`{root}`" for root in sorted(self.roots))
+        return f"unknown name `{name}` at character {position}; known here: {known}"
 
     def _call(self, node: Call) -> None:
         name = function_name(node)
@@ -96,9 +104,7 @@ class _Collector:
             self._problem(f"wrong number of values for `{name}` at character {node.position}")
         self.names.functions.add(name)
 
-    def _comprehension(
-        self, node: Comprehension, variables: frozenset[str], around: tuple[Comprehension, ...]
-    ) -> None:
+    def _comprehension(self, node: Comprehension, variables: frozenset[str], around: tuple[Comprehension, ...]) -> None:
         if node.variable in self.roots | TYPES or node.variable.startswith("__"):
             self._problem(f"`{node.variable}` at character {node.position} cannot be the variable of {node.macro}()")
         if len(around) > 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -18,9 +17,6 @@ from workflows.cel.tree import SyntaxProblem
 MAX_CHARACTERS = 4_096
 MAX_KEPT = 8 * 1024 * 1024
 """Weight, in about bytes, of everything that the bodies of map() yield in one evaluation."""
-
-# The library warns in the log whenever one of our functions refuses its arguments, which is an author's error, told to them.
-logging.getLogger("cel").setLevel(logging.ERROR)
 
 
 class EvaluationFailed(Exception):
@@ -40,8 +36,8 @@ class Program:
 
     __slots__ = ("_compiled", "_functions", "_keeps", "occurrences", "references")
 
-    def __init__(self, text: str, roots: frozenset[str]) -> None:
-        tree, names = _read(text, roots)
+    def __init__(self, text: str, roots: frozenset[str], refused: Mapping[str, str]) -> None:
+        tree, names = _read(text, roots, refused)
         rendering = Rendering(tree, names.nested)
         try:
             self._compiled = cel.compile(rendering.text)
@@ -58,14 +54,13 @@ class Program:
             return self._compiled.execute(self._context(bindings))
         except Exception as error:
             raise EvaluationFailed(_message(error)) from error
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - a panic of the library is no Exception
             _refuse_panic(error)
 
     def _context(self, bindings: dict[str, Any]) -> Any:
-        if not self._functions:
-            return bindings
-        own = {**self._functions, KEEP: _Keeper().keep} if self._keeps else self._functions
-        return cel.Context(bindings, functions=own)
+        if self._keeps:
+            return cel.Context(bindings, functions={**self._functions, KEEP: _Keeper().keep})
+        return cel.Context(bindings, functions=self._functions) if self._functions else bindings
 
 
 class _Keeper:
@@ -97,14 +92,14 @@ def _weight(value: Any) -> int:
     return weight
 
 
-def _read(text: str, roots: frozenset[str]) -> tuple[Any, Names]:
+def _read(text: str, roots: frozenset[str], refused: Mapping[str, str]) -> tuple[Any, Names]:
     if len(text) > MAX_CHARACTERS:
         raise CompileFailed([f"longer than {MAX_CHARACTERS} characters"])
     try:
         tree = parse(text)
     except SyntaxProblem as problem:
         raise CompileFailed([str(problem)]) from problem
-    names = collect(tree, roots)
+    names = collect(tree, roots, refused)
     if names.problems:
         raise CompileFailed(names.problems)
     return tree, names
@@ -130,7 +125,9 @@ def _compile_message(text: str) -> str:
     return found[1][:200] if found else "not an expression"
 
 
-_CALLBACK = re.compile(r"Function '([^']*)' error: (?:Python function call failed: \w+: )?(.*?)(?:\. Check function .*)?$", re.S)
+_CALLBACK = re.compile(
+    r"Function '([^']*)' error: (?:Python function call failed: \w+: )?(.*?)(?:\. Check function .*)?$", re.DOTALL
+)
 _UNDEFINED = re.compile(r"Undefined variable or function: '([^']*)'")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from workflows.cel.arithmetic import NAMES
 from workflows.cel.names import function_name
@@ -108,7 +108,7 @@ class Rendering:
         self.functions.add(name)
         return f"{name}({', '.join(arguments)})"
 
-    _RENDERERS: dict[type[Node], Callable[[Any, Any], str]] = {
+    _RENDERERS: ClassVar[dict[type[Node], Callable[[Any, Any], str]]] = {
         Literal: _literal,
         Name: _name,
         Select: _select,

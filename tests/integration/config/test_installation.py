@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.test import override_settings
 
 from config.checks import no_sandbox_payments
-from config.stack.data_dir import CHECKOUT
 
 
 @pytest.mark.django_db

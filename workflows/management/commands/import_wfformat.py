@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--tenant", metavar="SLUG", help="create the workflow for this tenant")
         parser.add_argument("--publish", action="store_true", help="publish it too; needs --tenant")
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+    def handle(self, *args: Any, **options: Any) -> None:
         """Prints the definition or the workflow's id, or ends with what is wrong with the file."""
         file, slug, publish = options["file"], options["tenant"], options["publish"]
         if publish and slug is None:

@@ -1,0 +1,175 @@
+"""/api/v2: run a template for an application and read its log, in the data-orchestration dialect."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from contract import json_values
+from contract.http import Answer
+from contract.json_values import JSON
+from contract.problems import FieldProblem, InvalidContent, NotFound, UnknownReference
+from contract.queries import listing, text
+from contract.shapes import ABSENT, FreeObject, Shape, Text
+from contract.timestamps import wire
+from executions.agents import agent_for
+from executions.api.executions import payment_link
+from executions.creation import Orchestrated, Origin, Request, create_execution
+from executions.models import Application, Execution
+from executions.reading import application_of, applications_of, execution_of, executions_of
+from executions.rows import database_now
+from executions.states import Status
+from tenants.door import Door, takes
+from workflows import catalog
+from workflows.expressions import TEMPLATE_ROOTS
+from workflows.failures import StepFailed
+from workflows.models import Template
+from workflows.templating import compile_template
+
+STATUS = {
+    Status.AWAITING_PAYMENT: 1,
+    Status.PAYMENT_CONFIRMED: 1,
+    Status.QUEUED: 1,
+    Status.RUNNING: 2,
+    Status.WAITING: 3,
+    Status.SUCCEEDED: 4,
+    Status.FAILED: 5,
+    Status.CANCELLED: 6,
+}
+
+
+class Execute(Shape):
+    """The body of POST /api/v2/data_orchestration/execute."""
+
+    template_id = Text()
+    application_id = Text()
+
+
+class CreateApplication(Shape):
+    """The body of POST /api/v2/applications."""
+
+    external_ref = Text(required=False, empty=ABSENT)
+    data = FreeObject()
+
+
+class DataOrchestrationDoor(Door):
+    """Runs templates for applications."""
+
+    @takes("executions:write", body=Execute.read)
+    def execute(self) -> Answer:
+        """Accepted: the log routes tell how it goes on."""
+        template, version = catalog.executable_template(self.tenant, self.input["template_id"])
+        application = named_application(self, self.input["application_id"])
+        request = Request(
+            version=version,
+            origin=Origin(
+                source_system="data_orchestration",
+                source_entity_type="application",
+                source_entity_id=str(application.id),
+                external_ref=application.external_ref,
+                idempotency_key=self.idempotency_key(),
+                initiated_by_type=self.credential.kind,
+                initiated_by_id=str(self.credential.id),
+                request_id=self.request_id,
+            ),
+            input=mapped_input(template, application),
+            input_at="/application_id",
+            agent=agent_for(self.tenant, version.workflow, None),
+            orchestrated=Orchestrated(template, application),
+        )
+        execution = create_execution(self.tenant, request)
+        return self.ok(show(execution), headers=payment_link(execution))
+
+
+class ApplicationDoor(Door):
+    """Applications of the caller's tenant."""
+
+    @takes("applications:read", query=listing(external_ref=text))
+    def index(self) -> Answer:
+        """Newest first."""
+        rows = applications_of(self.tenant).filter(**self.query.filters)
+        return self.page(self.newest_first(rows, self.query.window), show_application)
+
+    @takes("applications:write", body=CreateApplication.read)
+    def create(self) -> Answer:
+        """A new one."""
+        application = Application.objects.create(
+            tenant=self.tenant,
+            external_ref=self.input.get("external_ref"),
+            data=json_values.dump(self.input["data"]),
+            created_at=database_now(),
+        )
+        return self.created(show_application(application), f"/api/v2/applications/{application.id}")
+
+    @takes("applications:read")
+    def show(self, application_id: str) -> Answer:
+        """One."""
+        return self.ok(show_application(application_of(self.tenant, application_id)))
+
+
+class LogDoor(Door):
+    """The data orchestrations of one application."""
+
+    @takes("executions:read", query=listing())
+    def index(self, application_id: str) -> Answer:
+        """Newest first."""
+        application = application_of(self.tenant, application_id)
+        rows = executions_of(self.tenant).filter(submission__application=application)
+        return self.page(self.newest_first(rows, self.query.window), show)
+
+    @takes("executions:read")
+    def show(self, application_id: str, log_id: str) -> Answer:
+        """One."""
+        application = application_of(self.tenant, application_id)
+        execution = execution_of(self.tenant, log_id)
+        if execution.submission.application_id != application.id:
+            raise NotFound("there is no such execution")
+        return self.ok(show(execution))
+
+
+def named_application(door: Door, application_id: str) -> Application:
+    """The application that a body names. Raises UnknownReference."""
+    try:
+        return application_of(door.tenant, application_id)
+    except NotFound as refusal:
+        problem = FieldProblem("/application_id", refusal.reason, refusal.message)
+        raise UnknownReference(refusal.message, fields=[problem]) from refusal
+
+
+def mapped_input(template: Template, application: Application) -> dict[str, JSON]:
+    """The workflow's input for this application. Raises InvalidContent where the template cannot make one of it."""
+    problems: list[FieldProblem] = []
+    compiled = compile_template(json_values.load(template.input), "/template_id", problems, TEMPLATE_ROOTS)
+    try:
+        made = None if problems else compiled.resolve({"application": json_values.load(application.data)})
+    except StepFailed as failed:
+        problems.append(FieldProblem("/application_id", "input_not_made", failed.message))
+    else:
+        if not isinstance(made, dict):
+            problems.append(FieldProblem("/template_id", "input_not_made", "the template's input is no object"))
+            made = {}
+    if problems:
+        raise InvalidContent("the template makes no input of this application", fields=problems)
+    return cast("dict[str, JSON]", made)
+
+
+def show(execution: Execution) -> JSON:
+    failed = execution.status_reason if execution.status == Status.FAILED else None
+    return {
+        "id": str(execution.id),
+        "outcome": execution.outcome,
+        "internal_error": failed or execution.outcome_error,
+        "status": STATUS[Status(execution.status)],
+        "created_at": wire(execution.created_at),
+        "started_at": wire(execution.started_at),
+        "finished_at": wire(execution.finished_at),
+        "master_status": execution.status,
+    }
+
+
+def show_application(application: Application) -> JSON:
+    return {
+        "id": str(application.id),
+        "external_ref": application.external_ref,
+        "data": json_values.load(application.data),
+        "created_at": wire(application.created_at),
+    }

@@ -1,0 +1,278 @@
+"""/v1/executions: create, list, read and cancel, in the executions dialect."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid5
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from contract import json_values
+from contract.http import Answer, absolute
+from contract.identifiers import run_name
+from contract.json_values import JSON
+from contract.pages import open_cursor, seal_cursor
+from contract.problems import FieldProblem, InvalidInput, NotFound, UnknownReference
+from contract.queries import identifier, listing, one_of, parameters, text, timestamp, whole
+from contract.shapes import ABSENT, FreeObject, Shape, Text
+from contract.timestamps import wire
+from executions import commands
+from executions.client_tokens import client_token
+from executions.creation import Origin, Request, create_execution
+from executions.models import Attempt, Event, Execution
+from executions.reading import SteppedOn, events_of, execution_of, executions_of, payment_of, payment_status, steps_of
+from executions.states import Status
+from executions.telling import EVENTS, STATUSES, body_of, event_message
+from tenants import registry
+from tenants.door import Door, takes
+from workflows import catalog
+from workflows.models import WorkflowVersion
+
+METADATA_LIMIT = 16 * 1024
+EVENTS_SHOWN = 100
+
+
+class CreateExecution(Shape):
+    """The body of POST /v1/executions."""
+
+    workflowId = Text()
+    sourceSystem = Text()
+    sourceEntityType = Text()
+    sourceEntityId = Text(required=False, empty=ABSENT)
+    externalRef = Text(required=False, empty=ABSENT)
+    idempotencyKey = Text(required=False, empty=ABSENT)
+    requestPayload = FreeObject(required=False, default=dict)
+    clientSafeMetadata = FreeObject(required=False, default=dict)
+
+
+class Cancel(Shape):
+    """The body of POST /v1/executions/{id}/cancel."""
+
+    reason = Text(required=False, empty=ABSENT, longest=1000)
+
+
+def read_creation(body: JSON) -> dict[str, Any]:
+    """The members of a creation. Raises InvalidInput."""
+    given = CreateExecution.read(body)
+    if len(json_values.dump(given["clientSafeMetadata"]).encode()) > METADATA_LIMIT:
+        problem = FieldProblem("/clientSafeMetadata", "too_long", f"at most {METADATA_LIMIT:,} bytes are allowed")
+        raise InvalidInput(problem.message, fields=[problem])
+    return given
+
+
+FILTERS = {
+    "status": one_of(*(status.value for status in Status)),
+    "workflowId": identifier,
+    "sourceSystem": text,
+    "sourceEntityId": text,
+    "externalRef": text,
+    "createdAfter": timestamp,
+    "createdBefore": timestamp,
+}
+COLUMNS = {
+    "status": "status",
+    "workflowId": "workflow_id",
+    "sourceSystem": "submission__source_system",
+    "sourceEntityId": "submission__source_entity_id",
+    "externalRef": "submission__external_ref",
+    "createdAfter": "created_at__gt",
+    "createdBefore": "created_at__lt",
+}
+
+
+class ExecutionDoor(Door):
+    """Executions of the caller's tenant."""
+
+    key_member = "idempotencyKey"
+
+    @takes("executions:write", body=read_creation)
+    def create(self) -> Answer:
+        """Run a workflow, or have it wait for its payment."""
+        given = self.input
+        request = Request(
+            version=named_version(self, given["workflowId"]),
+            origin=Origin(
+                source_system=given["sourceSystem"],
+                source_entity_type=given["sourceEntityType"],
+                source_entity_id=given.get("sourceEntityId"),
+                external_ref=given.get("externalRef"),
+                idempotency_key=self.idempotency_key(),
+                initiated_by_type=self.credential.kind,
+                initiated_by_id=str(self.credential.id),
+                request_id=self.request_id,
+            ),
+            input=given["requestPayload"],
+            input_at="/requestPayload",
+            agent=registry.default_agent_of(self.tenant),
+            client_safe_metadata=given["clientSafeMetadata"],
+        )
+        execution = create_execution(self.tenant, request)
+        checkout = checkout_url(execution)
+        data = {"clientToken": client_token(settings.SECRET_KEY, execution.id), "execution": show(execution)}
+        data |= {"checkoutUrl": checkout} if checkout else {}
+        return self.ok(data, unstored=("/clientToken",), headers=payment_link(execution))
+
+    def revive(self, body: JSON) -> JSON:
+        """The token of a stored answer, derived again."""
+        execution_id = UUID(body["data"]["execution"]["id"])
+        body["data"]["clientToken"] = client_token(settings.SECRET_KEY, execution_id)
+        return body
+
+    @takes("executions:read", query=listing(**FILTERS))
+    def index(self) -> Answer:
+        """Newest first."""
+        return self.page(self.newest_first(filtered(self), self.query.window), show)
+
+    @takes("executions:read")
+    def show(self, execution_id: str) -> Answer:
+        """One, with its newest events."""
+        execution = execution_of(self.tenant, execution_id)
+        newest = list(events_of(execution).order_by("-sequence")[:EVENTS_SHOWN])[::-1]
+        return self.ok(
+            {
+                "execution": show(execution),
+                "events": [show_event(execution, event) for event in newest],
+                "message": execution.status_reason or STATUSES[Status(execution.status)],
+            }
+        )
+
+    @takes("executions:read", query=parameters(after=whole(0, 2**31 - 1), limit=whole(1, 1000)))
+    def events(self, execution_id: str) -> Answer:
+        """By sequence, from the one after `after`."""
+        execution = execution_of(self.tenant, execution_id)
+        rows = events_of(execution).filter(sequence__gt=self.query.get("after", 0))[: self.query.get("limit", 100)]
+        return self.ok([show_event(execution, event) for event in rows])
+
+    @takes("executions:read", query=parameters(limit=whole(1, 100), cursor=text))
+    def steps(self, execution_id: str) -> Answer:
+        """In the definition's order, each with its attempts."""
+        execution = execution_of(self.tenant, execution_id)
+        binding, limit = f"steps:{execution.id}", self.query.get("limit", 20)
+        first = open_cursor(self.query["cursor"], binding).int if "cursor" in self.query else 0
+        steps = steps_of(execution, first, limit + 1)
+        more = seal_cursor(UUID(int=first + limit), binding) if len(steps) > limit else None
+        return self.ok({"items": [show_step(step) for step in steps[:limit]], "nextCursor": more})
+
+    @takes("executions:write", body=Cancel.read)
+    def cancel(self, execution_id: str) -> Answer:
+        """End it: at once while it awaits payment, else as soon as what runs has ended."""
+        execution = execution_of(self.tenant, execution_id)
+        commands.cancel(execution.id, self.input.get("reason"), f"{self.credential.kind}:{self.credential.name}")
+        return self.ok(show(execution_of(self.tenant, execution_id)))
+
+
+def named_version(door: Door, workflow_id: str) -> WorkflowVersion:
+    """The version that a body's workflowId names. Raises UnknownReference, or Conflict where it may not be run."""
+    try:
+        return catalog.live_version(door.tenant, workflow_id)
+    except NotFound as refusal:
+        problem = FieldProblem("/workflowId", refusal.reason, refusal.message)
+        raise UnknownReference(refusal.message, fields=[problem]) from refusal
+
+
+def filtered(door: Door) -> QuerySet[Execution]:
+    """The list that a query's filters leave."""
+    return executions_of(door.tenant).filter(**{COLUMNS[name]: value for name, value in door.query.filters.items()})
+
+
+def checkout_url(execution: Execution) -> str | None:
+    """Where an execution that awaits payment is paid for: our own page, which leads to the provider."""
+    payment = payment_of(execution)
+    awaiting = execution.status == Status.AWAITING_PAYMENT
+    return absolute(f"/pay/{payment.order_id}") if payment is not None and awaiting else None
+
+
+def payment_link(execution: Execution) -> dict[str, str]:
+    """The Link header of every answer that leaves an execution awaiting its payment."""
+    checkout = checkout_url(execution)
+    return {"Link": f'<{checkout}>; rel="payment"'} if checkout else {}
+
+
+def as_object(value: JSON) -> JSON:
+    """A value where the wire has an object or null: anything else stands as {"value": ...}."""
+    return value if value is None or isinstance(value, dict) else {"value": value}
+
+
+def show(execution: Execution) -> JSON:
+    """The execution object: exactly the published members."""
+    asked, payment = execution.submission, payment_of(execution)
+    output = None if execution.output is None else json_values.load(execution.output)
+    return {
+        "checkoutSessionId": payment.checkout_session_id if payment else None,
+        "clientSafeMetadata": json_values.load(asked.client_safe_metadata),
+        "createdAt": wire(execution.created_at),
+        "externalRef": asked.external_ref,
+        "finishedAt": wire(execution.finished_at),
+        "id": str(execution.id),
+        "idempotencyKey": asked.idempotency_key,
+        "initiatedById": asked.initiated_by_id,
+        "initiatedByType": asked.initiated_by_type,
+        "orderId": str(payment.order_id) if payment else None,
+        "organizationId": str(execution.tenant_id),
+        "paymentStatus": payment_status(execution),
+        "requestPayload": json_values.load(asked.input),
+        "responsePayload": as_object(output),
+        "runId": run_name(execution.run_id) if execution.run_id else None,
+        "sourceEntityId": asked.source_entity_id,
+        "sourceEntityType": asked.source_entity_type,
+        "sourceSystem": asked.source_system,
+        "startedAt": wire(execution.started_at),
+        "status": execution.status,
+        "statusReason": execution.status_reason,
+        "updatedAt": wire(execution.updated_at),
+        "workflowId": str(execution.workflow_id),
+    }
+
+
+def show_event(execution: Execution, event: Event) -> JSON:
+    body, words = body_of(event.body), EVENTS[event.type]
+    return {
+        "id": str(uuid5(execution.id, str(event.sequence))),
+        "sequence": event.sequence,
+        "executionId": str(execution.id),
+        "organizationId": str(execution.tenant_id),
+        "workflowId": str(execution.workflow_id),
+        "runId": run_name(execution.run_id) if execution.run_id else None,
+        "nodeId": event.step,
+        "requestId": execution.submission.request_id,
+        "eventType": event.type,
+        "level": words.level,
+        "title": words.title,
+        "message": event_message(event.type, body),
+        "data": body["data"],
+        "createdAt": wire(event.created_at),
+    }
+
+
+def show_step(step: SteppedOn) -> JSON:
+    last = step.last
+    return {
+        "id": str(step.id),
+        "name": step.spec.name,
+        "type": step.spec.type,
+        "status": step.status,
+        "dependsOn": list(step.spec.depends_on),
+        "startedAt": wire(step.started_at),
+        "finishedAt": wire(step.finished_at),
+        "input": None if last is None or last.input is None else json_values.load(last.input),
+        "output": step.output,
+        "error": None if last is None or last.error is None else json_values.load(last.error),
+        "attempts": [show_attempt(attempt) for attempt in step.attempts],
+    }
+
+
+def show_attempt(attempt: Attempt) -> JSON:
+    ended = attempt.finished_at
+    return {
+        "number": attempt.number,
+        "status": attempt.status,
+        "worker": attempt.worker_name,
+        "codeVersion": attempt.code_version,
+        "startedAt": wire(attempt.started_at),
+        "finishedAt": wire(ended),
+        "durationMs": None if ended is None else round((ended - attempt.started_at).total_seconds() * 1000),
+        "input": None if attempt.input is None else json_values.load(attempt.input),
+        "output": None if attempt.output is None else json_values.load(attempt.output),
+        "error": None if attempt.error is None else json_values.load(attempt.error),
+    }

@@ -1,0 +1,218 @@
+"""/v1/workflows/{id}/execute and /v1/orchestrations: run a workflow and follow it, in the workflow dialect."""
+
+from __future__ import annotations
+
+from contract import json_values
+from contract.http import Answer
+from contract.identifiers import agent_name, run_name
+from contract.json_values import JSON
+from contract.problems import FieldProblem, InvalidInput
+from contract.shapes import ABSENT, Flag, FreeObject, Shape, Text
+from contract.timestamps import wire
+from executions.agents import agent_for, check_agent
+from executions.api.executions import as_object, checkout_url, payment_link
+from executions.creation import Origin, Request, checked_spec, create_execution
+from executions.events import digest
+from executions.models import Execution
+from executions.planned import check_plan, plan_hash, planned_steps
+from executions.reading import SteppedOn, execution_of, steps_of
+from executions.states import Status, StepStatus
+from tenants.door import Door, takes
+from tenants.models import Agent
+from workflows import catalog
+from workflows.spec import Spec
+
+STEPS_SHOWN = 1000
+RESULT_SHOWN_BYTES = 64 * 1024
+TENANT_HEADER = "X-Tenant-ID"
+
+
+class Execute(Shape):
+    """The body of POST /v1/workflows/{id}/execute: the union of the page's two contracts."""
+
+    agent_id = Text(required=False, empty=ABSENT)
+    input = FreeObject(required=False, default=dict)
+    parameters = FreeObject(required=False, default=dict)
+    dry_run = Flag(required=False, default=False)
+    plan_hash = Text(required=False, empty=ABSENT)
+
+
+ORCHESTRATION_STATUS = {
+    Status.AWAITING_PAYMENT: "pending",
+    Status.PAYMENT_CONFIRMED: "pending",
+    Status.QUEUED: "running",
+    Status.RUNNING: "running",
+    Status.WAITING: "running",
+    Status.SUCCEEDED: "completed",
+    Status.FAILED: "failed",
+    Status.CANCELLED: "cancelled",
+}
+STEP_STATUS = {
+    StepStatus.SUCCEEDED: "completed",
+    StepStatus.WAITING: "running",
+    StepStatus.RETRYING: "running",
+    StepStatus.OUTCOME_UNKNOWN: "running",
+}
+DEADLINE = "deadline_exceeded"
+
+
+class ExecuteDoor(Door):
+    """Runs a published workflow, or shows what a run would do."""
+
+    def idempotency_key(self) -> str | None:
+        """A dry run takes none: nothing of it is stored."""
+        return None if self.input["dry_run"] else super().idempotency_key()
+
+    @takes("workflows:execute", body=Execute.read)
+    def execute(self, workflow_id: str) -> Answer:
+        """The execution as it was created; for a dry run its plan."""
+        self._require_tenant_header()
+        version = catalog.live_version(self.tenant, workflow_id)
+        agent = agent_for(self.tenant, version.workflow, self.input.get("agent_id"))
+        request = Request(
+            version=version,
+            origin=Origin(
+                source_system="workflows",
+                source_entity_type="agent",
+                source_entity_id=str(agent.id),
+                idempotency_key=self.idempotency_key(),
+                initiated_by_type=self.credential.kind,
+                initiated_by_id=str(self.credential.id),
+                request_id=self.request_id,
+            ),
+            input=self.input["input"],
+            input_at="/input",
+            agent=agent,
+            parameters=self.input["parameters"],
+        )
+        spec = checked_spec(request)
+        check_agent(agent, spec)
+        hashed = plan_hash(version, request.parameters)
+        check_plan(self.input.get("plan_hash"), hashed)
+        if self.input["dry_run"]:
+            return self.ok(show_plan(request, spec, hashed))
+        execution = create_execution(self.tenant, request)
+        return self.ok(show_created(execution, request, spec), headers=payment_link(execution))
+
+    def _require_tenant_header(self) -> None:
+        """A body that speaks the page's prose contract names its tenant; one of only parameters and dry_run need not."""
+        if {"agent_id", "input"} & self.body.keys() and not self.request.headers.get(TENANT_HEADER):
+            problem = FieldProblem(f"header.{TENANT_HEADER}", "missing", "the tenant's id or slug is wanted")
+            raise InvalidInput(f"the header {TENANT_HEADER} is missing", fields=[problem])
+
+
+class OrchestrationDoor(Door):
+    """Executions as the workflow dialect sees them."""
+
+    @takes("orchestrations:read")
+    def show(self, orchestration_id: str) -> Answer:
+        """One, by its run's or its execution's id."""
+        return self.ok(show(execution_of(self.tenant, orchestration_id)))
+
+
+def orchestration_status(execution: Execution) -> str:
+    """The orchestration's word for the execution's status; `timeout` where its deadline passed."""
+    if execution.status == Status.FAILED and execution.status_reason == DEADLINE:
+        return "timeout"
+    return ORCHESTRATION_STATUS[Status(execution.status)]
+
+
+def show_created(execution: Execution, request: Request, spec: Spec) -> JSON:
+    """The execute answer: the union of both published objects."""
+    awaiting = execution.status == Status.AWAITING_PAYMENT
+    return {
+        "execution_id": str(execution.id),
+        "run_id": run_name(execution.run_id) if execution.run_id else None,
+        "workflow_id": str(execution.workflow_id),
+        "workflow_version": request.version.version,
+        "agent_id": agent_name(request.agent.id),
+        "status": "pending" if awaiting else "running",
+        "steps": [
+            {
+                "name": step.name,
+                "action": step.action,
+                "agent_id": step.agent_id or str(request.agent.id),
+                "status": "pending",
+                "result": None,
+            }
+            for step in spec.steps[:STEPS_SHOWN]
+        ],
+        "created_at": wire(execution.created_at),
+        "started_at": wire(execution.queued_at),
+        "checkout_url": checkout_url(execution),
+    }
+
+
+def show_plan(request: Request, spec: Spec, hashed: str) -> JSON:
+    """The answer of a dry run: nothing is stored and nothing runs."""
+    return {
+        "execution_id": None,
+        "run_id": None,
+        "workflow_id": str(request.version.workflow_id),
+        "workflow_version": request.version.version,
+        "agent_id": agent_name(request.agent.id),
+        "status": "pending",
+        "steps": planned_steps(request, spec),
+        "created_at": None,
+        "started_at": None,
+        "checkout_url": None,
+        "plan_hash": hashed,
+        "price": None
+        if spec.price is None
+        else {"amount": spec.price.amount, "currency": spec.price.currency, "refund": spec.price.refund.value},
+    }
+
+
+def show(execution: Execution) -> JSON:
+    """The orchestration: the union of both published objects."""
+    asked = execution.submission
+    steps = steps_of(execution, 0, STEPS_SHOWN)
+    output = None if execution.output is None else json_values.load(execution.output)
+    run = run_name(execution.run_id) if execution.run_id else None
+    agent: Agent | None = asked.agent
+    failed = execution.status in {Status.FAILED, Status.CANCELLED}
+    return {
+        "id": run,
+        "orchestration_id": run,
+        "execution_id": str(execution.id),
+        "workflow_id": str(execution.workflow_id),
+        "workflow_version": execution.version.version,
+        "agent_id": agent_name(agent.id) if agent else None,
+        "agents": sorted({step.spec.agent_id or str(agent.id if agent else "") for step in steps}),
+        "parameters": json_values.load(asked.parameters),
+        "status": orchestration_status(execution),
+        "steps": [show_step(step, agent) for step in steps],
+        "output": as_object(output),
+        "results": {step.spec.name: shown_result(step) for step in steps if step.status == StepStatus.SUCCEEDED},
+        "total_cost_cents": None,
+        "receipt_id": None,
+        "receipts": [],
+        "error": {"code": execution.status, "message": execution.status_reason} if failed else None,
+        "created_at": wire(execution.created_at),
+        "started_at": wire(execution.queued_at),
+        "completed_at": wire(execution.finished_at),
+    }
+
+
+def show_step(step: SteppedOn, agent: Agent | None) -> JSON:
+    started, ended = step.started_at, step.finished_at
+    return {
+        "step_id": str(step.id),
+        "step_number": step.spec.index + 1,
+        "name": step.spec.name,
+        "agent_id": step.spec.agent_id or (str(agent.id) if agent else None),
+        "action": step.spec.action,
+        "status": STEP_STATUS.get(StepStatus(step.status), step.status),
+        "result": shown_result(step),
+        "started_at": wire(started),
+        "completed_at": wire(ended),
+        "duration_ms": round((ended - started).total_seconds() * 1000) if started and ended else None,
+    }
+
+
+def shown_result(step: SteppedOn) -> JSON:
+    """A step's output as an object; a large one as its digest."""
+    text = step.last.output if step.last else None
+    if text is not None and len(text.encode()) > RESULT_SHOWN_BYTES:
+        return {"digest": digest(text), "bytes": len(text.encode())}
+    return as_object(step.output)

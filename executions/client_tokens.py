@@ -1,0 +1,16 @@
+"""Client tokens: who holds one may look at that execution. Derived from the execution's id, never stored. Pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from uuid import UUID
+
+
+def client_token(secret: str, execution_id: UUID) -> str:
+    """`ct_<kid>_` + base64url(HMAC-SHA256(token key, execution id)); the kid names the key without telling it."""
+    key = hmac.digest(secret.encode(), b"traceway.client_token", "sha256")
+    kid = hashlib.sha256(key).hexdigest()[:8]
+    signature = hmac.digest(key, str(execution_id).encode(), "sha256")
+    return f"ct_{kid}_{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"

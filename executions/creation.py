@@ -1,0 +1,187 @@
+"""Create an execution: the one service behind all front doors. One transaction, no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from contract import json_values
+from contract.identifiers import new_id
+from contract.json_values import JSON
+from contract.problems import FieldProblem, InvalidContent
+from executions import transitions
+from executions.announce import announce
+from executions.change import Standing
+from executions.events import GENESIS, Detail, Happening, chain, digest
+from executions.models import Application, Execution, Payment, Submission
+from executions.plan import initial
+from executions.rows import database_now
+from executions.states import CREATED, Intent, PaymentStatus, Status
+from tenants.models import Agent, Tenant
+from workflows import catalog
+from workflows.models import Template, WorkflowVersion
+from workflows.patches import apply_parameters
+from workflows.spec import Price, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an execution comes from: the caller's own names for it, who started it, in which request."""
+
+    source_system: str
+    source_entity_type: str
+    initiated_by_type: str
+    initiated_by_id: str
+    request_id: str
+    source_entity_id: str | None = None
+    external_ref: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Orchestrated:
+    """What a data orchestration adds: the template and the application as they are now."""
+
+    template: Template
+    application: Application
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be run. `input_at` is the JSON Pointer of the member that problems with the input are told of."""
+
+    version: WorkflowVersion
+    origin: Origin
+    input: dict[str, JSON]
+    input_at: str
+    agent: Agent
+    parameters: dict[str, JSON] = field(default_factory=dict)
+    client_safe_metadata: dict[str, JSON] = field(default_factory=dict)
+    orchestrated: Orchestrated | None = None
+
+
+def checked_spec(request: Request) -> Spec:
+    """What will run: the version's spec with this run's patches. Raises InvalidContent for every problem at once."""
+    spec, _ = (
+        apply_parameters(catalog.spec_of(request.version.id).raw, request.parameters)
+        if request.parameters
+        else (
+            catalog.spec_of(request.version.id),
+            {},
+        )
+    )
+    problems: list[FieldProblem] = []
+    if spec.input_schema is not None:
+        problems = spec.input_schema.violations(request.input, request.input_at)
+    if problems:
+        raise InvalidContent("the input does not fit the workflow's input schema", fields=problems)
+    return spec
+
+
+def create_execution(tenant: Tenant, request: Request) -> Execution:
+    """The execution, created and, unless it has to be paid for, queued; workers are told once it is committed.
+
+    Raises InvalidContent, with nothing written, for an input or parameters that the version does not allow.
+    """
+    spec = checked_spec(request)
+    with transaction.atomic():
+        execution = _insert(tenant, request, spec)
+        execution.submission = _submit(execution, tenant, request)
+        if spec.price is not None:
+            execution.payment = _bill(execution, tenant, spec.price)
+        else:
+            Execution._meta.get_field("payment").set_cached_value(execution, None)
+            transaction.on_commit(announce)
+    return execution
+
+
+def _insert(tenant: Tenant, request: Request, spec: Spec) -> Execution:
+    now, execution_id = database_now(), new_id()
+    queued = spec.price is None
+    standing = Standing(
+        status=Status.QUEUED if queued else Status.AWAITING_PAYMENT,
+        intent=Intent.RUN,
+        counters=initial(spec).counters,
+        due_at=now if queued else None,
+        run_id=new_id() if queued else None,
+        queued_at=now if queued else None,
+    )
+    happenings = [
+        Happening("execution.created", _told(request)),
+        Happening(CREATED[standing.status], {"run_id": str(standing.run_id) if standing.run_id else None}),
+    ]
+    events, head = chain(str(execution_id), 0, GENESIS, happenings, now)
+    keys: dict[str, UUID] = {
+        "id": execution_id,
+        "tenant_id": tenant.id,
+        "workflow_id": request.version.workflow_id,
+        "version_id": request.version.id,
+    }
+    with connection.cursor() as cursor:
+        transitions.insert(cursor, dict(keys), standing, events)
+    return Execution(
+        **keys,
+        status=standing.status.value,
+        chain_head=head,
+        event_sequence=events[-1].sequence,
+        steps_left=standing.counters.left,
+        steps_ready=standing.counters.ready,
+        due_at=standing.due_at,
+        run_id=standing.run_id,
+        queued_at=standing.queued_at,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _told(request: Request) -> dict[str, Detail]:
+    origin = request.origin
+    return {
+        "definition": request.version.digest,
+        "initiated_by": f"{origin.initiated_by_type}:{origin.initiated_by_id}",
+        "input": digest(json_values.dump(request.input)),
+        "parameters": digest(json_values.dump(request.parameters)),
+        "request_id": origin.request_id,
+        "version": request.version.version,
+        "workflow": str(request.version.workflow_id),
+    }
+
+
+def _submit(execution: Execution, tenant: Tenant, request: Request) -> Submission:
+    origin, orchestrated = request.origin, request.orchestrated
+    return Submission.objects.create(
+        execution=execution,
+        tenant=tenant,
+        source_system=origin.source_system,
+        source_entity_type=origin.source_entity_type,
+        source_entity_id=origin.source_entity_id,
+        external_ref=origin.external_ref,
+        idempotency_key=origin.idempotency_key,
+        initiated_by_type=origin.initiated_by_type,
+        initiated_by_id=origin.initiated_by_id,
+        request_id=origin.request_id,
+        input=json_values.dump(request.input),
+        parameters=json_values.dump(request.parameters),
+        client_safe_metadata=json_values.dump(request.client_safe_metadata),
+        agent=request.agent,
+        application=orchestrated.application if orchestrated else None,
+        template=orchestrated.template if orchestrated else None,
+        application_data=orchestrated.application.data if orchestrated else None,
+        outcome_expression=orchestrated.template.outcome if orchestrated else None,
+    )
+
+
+def _bill(execution: Execution, tenant: Tenant, price: Price) -> Payment:
+    return Payment.objects.create(
+        execution=execution,
+        tenant=tenant,
+        provider="sandbox" if settings.PAYMENTS_SANDBOX else "manual",
+        status=PaymentStatus.UNPAID.value,
+        amount=price.amount,
+        currency=price.currency,
+        refund_policy=price.refund.value,
+        created_at=execution.created_at,
+    )

@@ -1,0 +1,61 @@
+"""Execution rows as the rest of Django holds them, for the statements of transitions: locked, translated, written.
+
+For commands and payments. The engine has a store of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from executions import transitions
+from executions.change import Asked, Change, ExecutionRow, Standing
+from executions.events import Happening, chain
+from executions.models import Execution
+from executions.plan import Counters
+from executions.states import Intent, Status
+
+_COUNTED = {"status", "intent", "counters"}
+
+
+def database_now() -> datetime:
+    """The database's clock, in this transaction's order of things: read after the locks were got."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        moment: datetime = cursor.fetchone()[0]
+    return moment
+
+
+def lock(execution_id: UUID) -> Execution:
+    """The execution under its lock: the first lock that a transaction takes."""
+    return Execution.objects.select_for_update(no_key=True).get(id=execution_id)
+
+
+def standing_of(execution: Execution) -> Standing:
+    counters = Counters(execution.steps_left, execution.steps_running, execution.steps_ready, execution.steps_waiting)
+    rest = {field.name: getattr(execution, field.name) for field in fields(Standing) if field.name not in _COUNTED}
+    return Standing(Status(execution.status), Intent(execution.intent), counters, **rest)
+
+
+def write(
+    execution: Execution, standing: Standing, moves: Sequence[str], happenings: Sequence[Happening], now: datetime
+) -> None:
+    """Apply one change to an execution that this transaction has locked; `execution` is stale afterwards."""
+    row = ExecutionRow(
+        execution.id,
+        execution.version_id,
+        execution.seq,
+        execution.event_sequence,
+        bytes(execution.chain_head),
+        standing_of(execution),
+        Asked(""),
+    )
+    events, _ = chain(str(row.id), row.event_sequence, row.chain_head, list(happenings), now)
+    with connection.cursor() as cursor:
+        transitions.apply(cursor, Change(row, now, replace(standing, tries=0), moves, events))
+        if not transitions.applied(cursor):
+            raise RuntimeError(f"execution {row.id} changed under its lock")

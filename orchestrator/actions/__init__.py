@@ -1,0 +1,1 @@
+"""What touches the world: one module per effectful step type, each an Action; carrying.py calls them."""

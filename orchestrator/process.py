@@ -1,0 +1,73 @@
+"""One worker process put together: its identity, its lease, its engine. Made once a process, after the fork."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from uuid import UUID, uuid4
+
+from django.conf import settings
+
+from contract import json_values
+from executions.announce import announce
+from executions.store import PostgresStore
+from executions.transitions import Carrier
+from orchestrator.actions.action import Action
+from orchestrator.actions.carrying import Carrier as StepCarrier
+from orchestrator.actions.egress import client
+from orchestrator.actions.http import HttpAction
+from orchestrator.actions.tool_call import ToolCallAction
+from orchestrator.actions.webhook import WebhookAction
+from orchestrator.advance import Limits, Program
+from orchestrator.engine import Engine
+from orchestrator.leases import Lease
+from workflows import catalog, tools
+from workflows.patches import apply_parameters
+
+
+@lru_cache(maxsize=2048)
+def program(version_id: UUID, parameters: str) -> Program:
+    """What a run of this version with these parameters carries out."""
+    spec = catalog.spec_of(version_id)
+    if parameters == "{}":
+        return Program(spec, {})
+    patched, free = apply_parameters(spec.raw, json_values.load(parameters))
+    return Program(patched, free)
+
+
+def actions() -> dict[str, Action]:
+    """The action of each effectful step type."""
+    outbound = client(settings.EGRESS_ALLOWED_HOSTS)
+    return {
+        "http": HttpAction(outbound),
+        "tool_call": ToolCallAction(tools.registry),
+        "webhook": WebhookAction(outbound),
+    }
+
+
+@dataclass
+class WorkerProcess:
+    """This process as a worker."""
+
+    url: str
+
+    @cached_property
+    def carrier(self) -> Carrier:
+        return Carrier(uuid4(), f"{socket.gethostname()}:{os.getpid()}", settings.CODE_VERSION)
+
+    @cached_property
+    def engine(self) -> Engine:
+        limits = Limits(settings.OUTPUT_LIMIT_BYTES)
+        return Engine(
+            store=PostgresStore(self.url, self.carrier),
+            programs=program,
+            carry_out=StepCarrier(actions(), limits),
+            announce=announce,
+            limits=limits,
+        )
+
+    @cached_property
+    def lease(self) -> Lease:
+        return Lease(self.url, self.carrier, self.engine.held.all)

@@ -1,0 +1,94 @@
+"""Find what nobody is moving, and wake somebody: lost messages, dead workers, a broker that was away, retries, deadlines.
+
+A sweep decides nothing about an execution: it puts lost attempts into inboxes and announces what is due.
+Any number of sweepers may run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg.rows import dict_row
+
+log = structlog.get_logger(__name__)
+
+EVERY_SECONDS = 0.5
+WAKE_AFTER_SECONDS = 1.0
+GRACE_SECONDS = 5.0
+"""No lease ends within this time of the server's own start: an outage of the database must not orphan everybody."""
+UNLISTED_SECONDS = 3.0
+FORGET_AFTER = "1 day"
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep found: attempts put down as lost, and whether anything is due that nobody took."""
+
+    lost: int
+    waiting: bool
+
+
+def sweep(connection: psycopg.Connection[dict[str, Any]]) -> Swept:
+    """One look. Each statement is a transaction of its own; `connection` is in autocommit."""
+    lost = connection.execute(_LOST, {"grace": GRACE_SECONDS, "unlisted": UNLISTED_SECONDS}).fetchall()
+    for row in lost:
+        log.warning(
+            "attempt_lost", execution_id=str(row["execution_id"]), step=row["step_index"], attempt=row["number"]
+        )
+    connection.execute(_FORGET)
+    waiting = connection.execute(_WAITING, {"after": WAKE_AFTER_SECONDS}).fetchone()
+    return Swept(len(lost), waiting is not None)
+
+
+def sweep_for_ever(url: str, announce: Callable[[], None], over: threading.Event) -> None:
+    """Sweep until `over` is set, through any outage of the database."""
+    while not over.is_set():
+        try:
+            with psycopg.connect(url, autocommit=True, row_factory=dict_row, options=_OPTIONS) as connection:
+                while not over.wait(EVERY_SECONDS):
+                    found = sweep(connection)
+                    if found.lost or found.waiting:
+                        announce()
+        except psycopg.Error as error:
+            log.warning("sweep_failed", error=str(error))
+            over.wait(EVERY_SECONDS)
+
+
+_OPTIONS = "-c statement_timeout=10s -c lock_timeout=5s -c timezone=UTC -c application_name=traceway-sweeper"
+
+# An attempt is lost when its worker's lease ended, or a beat well after its start does not list it. The execution
+# is locked without waiting; one that is busy is found again by the next sweep, as is one whose inbox has it already.
+_LOST = """
+WITH orphan AS (
+  SELECT a.execution_id, a.step_index, a.number
+  FROM attempt a
+  JOIN execution e ON e.id = a.execution_id
+  LEFT JOIN worker w ON w.boot_id = a.worker
+  WHERE a.status = 'running'
+    AND pg_postmaster_start_time() < clock_timestamp() - %(grace)s * interval '1 second'
+    AND a.started_at < clock_timestamp() - %(unlisted)s * interval '1 second'
+    AND (w.boot_id IS NULL OR w.expires_at < clock_timestamp()
+      OR (w.beat_at > a.started_at + %(unlisted)s * interval '1 second'
+        AND NOT (a.execution_id || ':' || a.step_index || ':' || a.number) = ANY(w.held)))
+    AND NOT EXISTS (SELECT FROM inbox i WHERE i.execution_id = a.execution_id AND i.consumed_at IS NULL
+      AND i.kind = 'attempt_lost' AND i.payload::json->>'index' = a.step_index::text)
+  LIMIT 100 FOR NO KEY UPDATE OF e SKIP LOCKED
+), woken AS (
+  UPDATE execution SET seq = seq + 1, due_at = LEAST(due_at, clock_timestamp())
+  FROM (SELECT DISTINCT execution_id FROM orphan) o WHERE execution.id = o.execution_id
+)
+INSERT INTO inbox (execution_id, kind, payload, actor, created_at)
+SELECT execution_id, 'attempt_lost', json_build_object('index', step_index, 'number', number)::text, 'sweeper',
+  clock_timestamp()
+FROM orphan
+RETURNING execution_id, payload::json->>'index' AS step_index, payload::json->>'number' AS number"""
+
+_WAITING = """
+SELECT 1 AS found FROM execution WHERE due_at <= statement_timestamp() - %(after)s * interval '1 second' LIMIT 1"""
+
+_FORGET = f"DELETE FROM worker WHERE expires_at < clock_timestamp() - interval '{FORGET_AFTER}'"

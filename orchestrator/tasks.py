@@ -1,0 +1,37 @@
+"""Every Celery task: a few lines each. A message is only a hint to look; what is due stands in the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_process_init, worker_process_shutdown
+from django.conf import settings
+
+from executions.announce import WAKE
+from orchestrator.process import WorkerProcess
+
+DRAIN_SECONDS = 1.0
+"""How long one message keeps a process: prefork children never see TERM, they end between messages."""
+
+_process: list[WorkerProcess] = []
+
+
+@worker_process_init.connect
+def begin(**_: Any) -> None:
+    """A lease and an engine of this process's own: nothing made before the fork may be used after it."""
+    process = WorkerProcess(settings.DATABASE_URL)
+    process.lease.start()
+    _process[:] = [process]
+
+
+@worker_process_shutdown.connect
+def end(**_: Any) -> None:
+    for process in _process:
+        process.lease.end()
+
+
+@shared_task(name=WAKE, ignore_result=True)
+def wake() -> int:
+    """Carry out what is due, for a while; the number of attempts carried out."""
+    return _process[0].engine.drain(DRAIN_SECONDS)

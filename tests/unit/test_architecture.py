@@ -1,0 +1,86 @@
+"""The rules on imports cover everything there is; lint-imports itself holds them."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+OUTSIDE = {"tests", "examples"}
+
+
+def import_rules() -> dict[str, Any]:
+    """The import-linter section of pyproject.toml."""
+    with (CHECKOUT / "pyproject.toml").open("rb") as file:
+        rules: dict[str, Any] = tomllib.load(file)["tool"]["importlinter"]
+    return rules
+
+
+def contract(name: str) -> dict[str, Any]:
+    """One contract of them."""
+    found: dict[str, Any] = next(rule for rule in import_rules()["contracts"] if rule["id"] == name)
+    return found
+
+
+def python_files() -> list[Path]:
+    """Every source file of the rooms, migrations left out."""
+    files = [path for room in import_rules()["root_packages"] for path in (CHECKOUT / room).rglob("*.py")]
+    return [path for path in files if "migrations" not in path.parts]
+
+
+def test_every_package_at_the_top_is_a_room_with_a_layer() -> None:
+    packages = {path.parent.name for path in CHECKOUT.glob("*/__init__.py")} - OUTSIDE
+    assert packages == set(import_rules()["root_packages"]) == set(contract("rooms")["layers"])
+
+
+@pytest.mark.parametrize("module", contract("pure")["source_modules"])
+def test_a_module_said_to_be_pure_exists(module: str) -> None:
+    path = CHECKOUT / module.replace(".", "/")
+    assert path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def test_no_file_is_a_bucket() -> None:
+    names = {path.stem for path in python_files()} | {path.parent.name for path in python_files()}
+    assert not names & {"utils", "util", "common", "helpers", "base", "misc"}
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    assert [named(path) for path in python_files() if len(path.read_text().splitlines()) > 400] == []
+
+
+def test_no_function_is_longer_than_60_lines() -> None:
+    lines = {f"{named(path)}:{node.name}": (node.end_lineno or 0) - node.lineno + 1 for path, node in functions()}
+    assert {name: count for name, count in lines.items() if count > 60} == {}
+
+
+def test_every_file_says_what_lives_in_it() -> None:
+    texts = {named(path): path.read_text() for path in python_files()}
+    assert [name for name, text in texts.items() if text.strip() and not ast.get_docstring(ast.parse(text))] == []
+
+
+def test_imports_stand_at_the_top() -> None:
+    inner = [(path, node.name) for path, node in functions() if any(map(is_import, ast.walk(node)))]
+    assert inner == []
+
+
+def named(path: Path) -> str:
+    """The path as the reader of a failure wants it."""
+    return str(path.relative_to(CHECKOUT))
+
+
+def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Every function of every source file."""
+    for path in python_files():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield path, node
+
+
+def is_import(node: ast.AST) -> bool:
+    """Whether `node` imports something."""
+    return isinstance(node, ast.Import | ast.ImportFrom)

@@ -1,0 +1,101 @@
+"""The `parameters` of an execute: patches of steps' configs for this run, and free values that expressions read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from contract.json_values import JSON, escape
+from contract.problems import FieldProblem, InvalidContent
+from workflows.definition import DefinitionInvalid, parse_definition
+from workflows.reading import Members, Notes
+from workflows.spec import Spec
+from workflows.templating import literally
+from workflows.tools import ToolRegistry, registry
+from workflows.written import WrittenStep, read_steps
+
+FIXED = frozenset({
+    "api_key", "approval", "base_url", "checks", "default", "headers", "method", "rules", "schema", "secret",
+    "step", "tool", "url", "workflow_id",
+})  # fmt: skip
+"""Members of a config that no patch may touch."""
+
+
+class ParametersInvalid(InvalidContent):
+    """`parameters` that do not fit the version; the problems point at /parameters/..."""
+
+    reason = "invalid_parameters"
+
+    def __init__(self, problems: list[FieldProblem]) -> None:
+        super().__init__("the parameters do not fit the workflow", fields=problems)
+        self.problems = problems
+
+
+def apply_parameters(
+    spec: Spec, parameters: Mapping[str, JSON], tools: ToolRegistry = registry
+) -> tuple[Spec, dict[str, JSON]]:
+    """The spec with the patches applied, and the free values. Raises ParametersInvalid."""
+    patches = {name: value for name, value in parameters.items() if name in spec.by_name}
+    free = {name: value for name, value in parameters.items() if name not in patches}
+    problems = [problem for name, patch in patches.items() for problem in _patch_problems(name, patch)]
+    problems += [_unread(name) for name in free if not spec.reads_parameter(name)]
+    if problems:
+        raise ParametersInvalid(problems)
+    return (_patched(spec, patches, tools), free) if patches else (spec, free)
+
+
+def _patch_problems(name: str, patch: JSON) -> Iterator[FieldProblem]:
+    pointer = f"/parameters/{escape(name)}"
+    if not isinstance(patch, dict):
+        yield FieldProblem(pointer, "wrong_type", f"`{name}` is a step: an object is merged into its config")
+        return
+    for member in patch:
+        if member in FIXED:
+            yield FieldProblem(
+                f"{pointer}/{escape(member)}", "not_patchable", f"`{member}` cannot be changed for a run"
+            )
+
+
+def _unread(name: str) -> FieldProblem:
+    message = f"there is no step `{name[:100]}`, and no expression reads `parameters.{name[:100]}`"
+    return FieldProblem(f"/parameters/{escape(name)}", "unknown_member", message)
+
+
+def _patched(spec: Spec, patches: Mapping[str, Any], tools: ToolRegistry) -> Spec:
+    written = read_steps(Members(spec.raw, "", Notes()))
+    steps = list(spec.raw["steps"])
+    for name, patch in patches.items():
+        index = spec.by_name[name]
+        steps[index] = _patched_step(written[index], steps[index], spec.steps[index].depends_on, patch)
+    try:
+        return parse_definition({**spec.raw, "steps": steps}, tools)
+    except DefinitionInvalid as invalid:
+        places = {f"/steps/{spec.by_name[name]}/config": f"/parameters/{escape(name)}" for name in patches}
+        raise ParametersInvalid([_moved(problem, places) for problem in invalid.problems]) from invalid
+
+
+def _patched_step(step: WrittenStep, raw: dict[str, JSON], depends_on: tuple[str, ...], patch: JSON) -> JSON:
+    """The step in its {name, type, config} spelling, with the patch in its config."""
+    kept = {member: value for member, value in raw.items() if member not in ("action", "parameters")}
+    config = _merged(step.config, literally(patch))
+    return {**kept, "name": step.name, "type": step.type, "config": config, "depends_on": list(depends_on)}
+
+
+def _merged(target: JSON, patch: JSON) -> JSON:
+    """JSON Merge Patch (RFC 7396)."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = _merged(result.get(name), value)
+    return result
+
+
+def _moved(problem: FieldProblem, places: Mapping[str, str]) -> FieldProblem:
+    for written, parameter in places.items():
+        if problem.field == written or problem.field.startswith(f"{written}/"):
+            return FieldProblem(parameter + problem.field.removeprefix(written), problem.code, problem.message)
+    return problem

@@ -1,0 +1,24 @@
+"""The step types, one file each: what its config may say, its effect class, and for pure types the evaluation.
+
+A compiler takes the config's members and the tools, notes every problem, and gives the program, None after a problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from workflows.programs import Program
+from workflows.reading import Members
+from workflows.steps import decision, guardrail_check, http, tool_call, transform, webhook
+from workflows.tools import ToolRegistry
+
+StepCompiler = Callable[[Members, ToolRegistry], Program | None]
+
+STEP_TYPES: Mapping[str, StepCompiler] = {
+    "decision": decision.compile_config,
+    "guardrail_check": guardrail_check.compile_config,
+    "http": http.compile_config,
+    "tool_call": tool_call.compile_config,
+    "transform": transform.compile_config,
+    "webhook": webhook.compile_config,
+}
