@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from django.conf import settings
 
-bind = f"[{settings.HOST}]:{settings.PORT}" if ":" in settings.HOST else f"{settings.HOST}:{settings.PORT}"
+_address = f"[{settings.HOST}]:{settings.PORT}" if ":" in settings.HOST else f"{settings.HOST}:{settings.PORT}"
+bind = _address if settings.LISTENING_FD is None else f"fd://{settings.LISTENING_FD}"
 worker_class = "gthread"
 workers = 2
 preload_app = True

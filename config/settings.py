@@ -22,6 +22,8 @@ _data = DataDir.of_this_checkout()
 SECRET_KEY = env.str("SECRET_KEY", "") or _data.secret_key()
 HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", default=8000)
+LISTENING_FD = env.int("LISTENING_FD", default=None)
+"""A socket bound to HOST and PORT that the web process inherits from its supervisor; None: it binds one itself."""
 _everywhere = HOST in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
 PUBLIC_URL = (env.str("PUBLIC_URL", "") or f"http://{'localhost' if _everywhere else HOST}:{PORT}").rstrip("/")
 _own_names = [urlsplit(PUBLIC_URL).hostname, "localhost", "127.0.0.1", "[::1]"]

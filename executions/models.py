@@ -212,9 +212,7 @@ class DueStep(models.Model):
 
     class Meta:
         db_table = "due_step"
-        constraints = (
-            models.UniqueConstraint(fields=["execution", "due_at", "step_index"], name="due_step_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=["execution", "due_at", "step_index"], name="due_step_once"),)
 
     def __str__(self) -> str:
         return f"{self.step_index} at {self.due_at}"
@@ -261,9 +259,7 @@ class Arrival(models.Model):
     class Meta:
         db_table = "inbox"
         constraints = (one_of("kind", ArrivalKind, "inbox_kind_known"),)
-        indexes = (
-            models.Index(fields=["execution", "id"], name="inbox_open", condition=Q(consumed_at__isnull=True)),
-        )
+        indexes = (models.Index(fields=["execution", "id"], name="inbox_open", condition=Q(consumed_at__isnull=True)),)
 
     def __str__(self) -> str:
         return self.kind
@@ -300,9 +296,7 @@ class Application(models.Model):
     class Meta:
         db_table = "application"
         ordering = ("-id",)
-        indexes = (
-            models.Index(fields=["tenant", "-id"], name="application_tenant"),
-        )
+        indexes = (models.Index(fields=["tenant", "-id"], name="application_tenant"),)
 
     def __str__(self) -> str:
         return self.external_ref or str(self.id)
@@ -336,9 +330,7 @@ class Payment(models.Model):
                 condition=Q(refunded_amount__gte=0, refunded_amount__lte=F("amount")), name="payment_refund_within"
             ),
         )
-        indexes = (
-            models.Index(fields=["tenant", "-order_id"], name="payment_tenant"),
-        )
+        indexes = (models.Index(fields=["tenant", "-order_id"], name="payment_tenant"),)
 
     def __str__(self) -> str:
         return str(self.order_id)

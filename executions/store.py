@@ -66,11 +66,8 @@ class Session(Protocol):
     def stage(self, change: Change) -> None:
         """Have the change applied by commit."""
 
-    def rollback(self) -> None:
-        """Give the locks back with nothing written."""
-
     def commit(self) -> None:
-        """Make everything staged durable. Raises Superseded if a change did not apply (then nothing of it did)."""
+        """Make everything staged durable when the session is left, which then raises Superseded if a change did not apply."""
 
 
 class Store(Protocol):
@@ -106,14 +103,16 @@ class PostgresStore:
     def session(self) -> Iterator[Session]:
         connection = self._connect()
         try:
-            with connection.pipeline() as pipeline:
-                session = _PostgresSession(connection, pipeline, self._carrier, self._clock())
+            with connection.pipeline():
+                session = _PostgresSession(connection, self._carrier, self._clock())
                 yield session
             if not session.ended:
                 connection.rollback()
         except BaseException:
             self._abandon(connection)
             raise
+        if not session.applied():
+            raise Superseded
 
     def held(self) -> Collection[RunningAttempt]:
         rows = self._connect().execute(_HELD, {"boot_id": self._carrier.boot_id}).fetchall()
@@ -121,9 +120,9 @@ class PostgresStore:
 
     def push_back(self, execution_id: UUID, reason: str) -> None:
         connection = self._connect()
-        now = connection.execute(_CLOCK, {"now": self._clock()}).fetchone()
+        now = connection.execute(_CLOCK, {"now": self._clock()}).fetchall()[0]
         with connection.cursor() as cursor:
-            transitions.push_back(cursor, execution_id, now["now"] if now else datetime.max, reason)
+            transitions.push_back(cursor, execution_id, now["now"], reason)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -149,12 +148,10 @@ class _PostgresSession:
     def __init__(
         self,
         connection: psycopg.Connection[dict[str, Any]],
-        pipeline: psycopg.Pipeline,
         carrier: Carrier,
         now: datetime | None,
     ) -> None:
         self._connection = connection
-        self._pipeline = pipeline
         self._carrier = carrier
         self._now = now
         self._staged: list[psycopg.Cursor[dict[str, Any]]] = []
@@ -184,17 +181,13 @@ class _PostgresSession:
         transitions.apply(cursor, change, self._carrier)
         self._staged.append(cursor)  # type: ignore[arg-type]
 
-    def rollback(self) -> None:
-        self._connection.execute("ROLLBACK")
-        self._pipeline.sync()
-        self.ended = True
-
     def commit(self) -> None:
         self._connection.execute("COMMIT")
-        self._pipeline.sync()
         self.ended = True
-        if not all([transitions.applied(cursor) for cursor in self._staged]):
-            raise Superseded
+
+    def applied(self) -> bool:
+        """Whether every staged change took effect; known once the session was left."""
+        return all(transitions.applied(cursor) for cursor in self._staged)
 
     def _around(self, execution_id: UUID, indexes: Collection[int]) -> psycopg.Cursor[dict[str, Any]]:
         parameters = {"id": execution_id, "indexes": list(indexes), "now": self._now, "window": DUE_WINDOW}

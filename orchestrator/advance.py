@@ -22,7 +22,8 @@ from executions.plan import Began, Ended, Fact, Headed, LostTrack, NeedsSteps, R
 from executions.retry import Failure
 from executions.states import AttemptStatus, Intent, Status, StepStatus
 from executions.store import DUE_WINDOW, Session
-from workflows.expressions import OUTCOME_ROOTS, ExpressionInvalid, Reference, Scope, compile_expression
+from workflows.bindings import compile_outcome
+from workflows.expressions import ExpressionInvalid, Reference, Scope
 from workflows.failures import StepFailed
 from workflows.spec import Effect, EffectfulProgram, PureProgram, Spec, StepSpec
 
@@ -296,7 +297,7 @@ class Advance:
         if source is None:
             return None, None
         try:
-            value = compile_expression(source, OUTCOME_ROOTS).evaluate({"output": output})
+            value = compile_outcome(source).evaluate({"output": output})
         except (StepFailed, ExpressionInvalid) as error:
             return None, str(error)
         return (value, None) if isinstance(value, str) else (None, f"the outcome {source!r} gave no text")

@@ -110,6 +110,11 @@ class Engine:
             except psycopg.Error:
                 self._uncertain = True
                 raise
+            except Superseded:
+                continue
+            except Undecided as undecided:
+                self._set_aside(undecided)
+                continue
             if found is None:
                 return None
             if found.more_due:
@@ -124,24 +129,18 @@ class Engine:
             loaded = session.take()
             if loaded is None:
                 return None
-            if not _overdue(loaded):
+            execution_id, overdue = loaded.row.id, _overdue(loaded)
+            if not overdue:
                 return self._advance_taken(session, loaded)
-        self.store.push_back(loaded.row.id, "it could not be advanced")
+        self.store.push_back(execution_id, "it could not be advanced")
         with self.store.session() as session:
-            again = session.lock(loaded.row.id, ())
+            again = session.lock(execution_id, ())
             if again is None or again.row.standing.due_at is None:
                 return _NOTHING
             return self._advance_taken(session, again)
 
     def _advance_taken(self, session: Session, loaded: Loaded) -> _Found:
-        try:
-            decided = self._decide(session, loaded, None, may_claim=True)
-        except psycopg.Error:
-            raise
-        except Exception as error:
-            session.rollback()
-            self._set_aside(loaded.row.id, error)
-            return _NOTHING
+        decided = self._decide(session, loaded, None, may_claim=True)
         session.stage(decided.change)
         self._commit(session, decided.claim)
         return _Found(decided.claim, decided.more_due)
@@ -162,7 +161,7 @@ class Engine:
                     break
             except Exception as error:
                 if _is_unrecordable(outcome):
-                    self._set_aside(claim.execution_id, error)
+                    self._set_aside(Undecided(claim.execution_id, error))
                     following = None
                     break
                 log.exception("record_failed", execution_id=str(claim.execution_id), step=claim.step.name)
@@ -173,7 +172,7 @@ class Engine:
     def _record_once(self, claim: Claim, outcome: Outcome, until: float) -> Claim | None:
         more = not self._over(until)
         around = reach(claim.program.spec, claim.step.index, NEIGHBOURHOOD)
-        aside: tuple[UUID, Exception] | None = None
+        aside: Undecided | None = None
         with self.store.session() as session:
             loaded = session.lock(claim.execution_id, around)
             if loaded is None:
@@ -184,13 +183,11 @@ class Engine:
             if found.claim is None and more:
                 try:
                     found = self._take_along(session, found.more_due)
-                except psycopg.Error:
-                    raise
-                except _Raised as raised:
-                    aside = (raised.execution_id, raised.error)
+                except Undecided as undecided:
+                    aside = undecided
             self._commit(session, found.claim)
         if aside is not None:
-            self._set_aside(*aside)
+            self._set_aside(aside)
         if found.more_due:
             self.announce()
         return found.claim
@@ -200,18 +197,18 @@ class Engine:
         loaded = session.take()
         if loaded is None or _overdue(loaded):
             return _Found(None, more_due or loaded is not None)
-        try:
-            decided = self._decide(session, loaded, None, may_claim=True)
-        except psycopg.Error:
-            raise
-        except Exception as error:
-            raise _Raised(loaded.row.id, error) from error
+        decided = self._decide(session, loaded, None, may_claim=True)
         session.stage(decided.change)
         return _Found(decided.claim, more_due or decided.more_due)
 
     def _decide(self, session: Session, loaded: Loaded, outcome: Outcome | None, *, may_claim: bool) -> Decided:
-        program = self.programs(loaded.row.version_id, loaded.row.asked.parameters)
-        return Advance(session, loaded, program, self.limits).decide(outcome, may_claim=may_claim)
+        try:
+            program = self.programs(loaded.row.version_id, loaded.row.asked.parameters)
+            return Advance(session, loaded, program, self.limits).decide(outcome, may_claim=may_claim)
+        except psycopg.Error:
+            raise
+        except Exception as error:
+            raise Undecided(loaded.row.id, error) from error
 
     def _commit(self, session: Session, claim: Claim | None) -> None:
         """The lease must list a claim before anyone can see it."""
@@ -219,9 +216,9 @@ class Engine:
             self.held.add(claim.fence)
         session.commit()
 
-    def _set_aside(self, execution_id: UUID, error: Exception) -> None:
-        log.error("advance_failed", execution_id=str(execution_id), exc_info=error)
-        self.store.push_back(execution_id, f"{type(error).__name__}: {error}"[:500])
+    def _set_aside(self, undecided: Undecided) -> None:
+        log.error("advance_failed", execution_id=str(undecided.execution_id), exc_info=undecided.error)
+        self.store.push_back(undecided.execution_id, str(undecided))
 
     def _reconcile(self, claim: Claim | None) -> bool:
         """After an uncertain commit: hand back what was claimed unseen; whether `claim` is still to be recorded."""
@@ -256,11 +253,11 @@ class _Found:
 _NOTHING = _Found(None, more_due=False)
 
 
-class _Raised(Exception):
-    """Deciding about an execution that was taken along raised; nothing was staged for it."""
+class Undecided(Exception):
+    """Deciding about an execution raised: nothing was staged for it, and it must not block what is due after it."""
 
     def __init__(self, execution_id: UUID, error: Exception) -> None:
-        super().__init__(str(error))
+        super().__init__(f"{type(error).__name__}: {error}"[:500])
         self.execution_id = execution_id
         self.error = error
 

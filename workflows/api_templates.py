@@ -11,8 +11,7 @@ from contract.queries import listing
 from contract.shapes import ALLOWED, Anything, Shape, Text, Whole
 from contract.timestamps import wire
 from tenants.door import Door, takes
-from workflows import catalog, template_authoring
-from workflows.bindings import bind
+from workflows import bindings, catalog, template_authoring
 from workflows.models import Template
 
 PATH = "/api/v2/data_orchestration/templates"
@@ -97,5 +96,5 @@ def show(template: Template) -> JSON:
 
 
 def _checked(members: dict[str, Any]) -> dict[str, Any]:
-    bind(members["input"], members["outcome"])
+    bindings.check(members["input"], members["outcome"])
     return members

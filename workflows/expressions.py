@@ -14,7 +14,7 @@ from typing import Any
 
 from contract.json_values import JSON, MAX_INTEGER, InvalidJson, check, dump
 from workflows.cel.functions import rfc3339, seconds
-from workflows.cel.names import Reference
+from workflows.cel.names import Reference, Variable
 from workflows.cel.program import CompileFailed, EvaluationFailed, Program
 from workflows.failures import StepFailed
 
@@ -41,6 +41,7 @@ OUTCOME_ROOTS = frozenset({"output"})
 MAX_BOUND = 16 * 1024 * 1024
 """Bytes of bound JSON times the places that name it: what a value built from it may take."""
 FEW_OCCURRENCES = 16
+_ABSENT = object()
 _LATER = {
     "secrets": "secrets are not available",
     "item": "`item` is only known in a map, and maps are not available",
@@ -66,17 +67,18 @@ class ExpressionError(StepFailed):
 class Expression:
     """A compiled expression. `references`: the members it reads, in the order of their first place."""
 
-    __slots__ = ("_program", "_tree", "references", "text")
+    __slots__ = ("_program", "references", "text")
 
     def __init__(self, text: str, program: Program) -> None:
         self.text = text
-        self.references = tuple(program.references)
+        self.references = tuple(dict.fromkeys(variable.reference for variable in program.variables))
         self._program = program
-        self._tree = _member_tree(self.references)
 
     def evaluate(self, scope: Scope) -> JSON:
         """The value as JSON. Raises ExpressionError."""
-        bindings = {root: _bound(scope.get(root, {}), members) for root, members in self._tree.items()}
+        bindings = {}
+        for variable in self._program.variables:
+            _bind(variable, scope, bindings)
         if self._program.occurrences > FEW_OCCURRENCES:
             self._require_bounded(bindings)
         try:
@@ -106,16 +108,8 @@ def compile_expression(text: str, roots: frozenset[str] = STEP_ROOTS) -> Express
 
 def read_values(references: Iterable[Reference], scope: Scope) -> dict[str, JSON]:
     """What the references read, by their text; a member that is not there is left out."""
-    found: dict[str, JSON] = {}
-    for reference in references:
-        value: Any = scope
-        try:
-            for part in (reference.root, *reference.path):
-                value = value[part]
-        except (LookupError, TypeError):
-            continue
-        found[reference.text] = value
-    return found
+    found = ((reference.text, _member(scope, reference.root, reference.path)) for reference in references)
+    return {text: value for text, value in found if value is not _ABSENT}
 
 
 @lru_cache(maxsize=4096)
@@ -124,7 +118,7 @@ def _compiled(text: str, roots: frozenset[str]) -> tuple[list[str], Program | No
         program = Program(text, roots, _LATER)
     except CompileFailed as failure:
         return failure.problems, None
-    problems = [problem for reference in program.references for problem in _rule(reference)]
+    problems = [problem for variable in program.variables for problem in _rule(variable.reference)]
     return problems, None if problems else program
 
 
@@ -139,34 +133,30 @@ def _rule(reference: Reference) -> Iterable[str]:
             yield f"a step has `.output` and `.status`; `{reference.text}` names neither"
 
 
-def _member_tree(references: Iterable[Reference]) -> dict[str, Any]:
-    """The named members as a tree of dicts; None stands for a member that is read whole."""
-    tree: dict[str, Any] = {}
-    for reference in references:
-        below: dict[str, Any] = tree
-        *path, last = (reference.root, *_text_prefix(reference.path))
-        for part in path:
-            below = below.setdefault(part, {})
-            if below is None:
-                break
-        else:
-            below[last] = None
-    return tree
+def _bind(variable: Variable, scope: Scope, bindings: dict[str, Any]) -> None:
+    """Bind the variable, unless there is nothing to bind it to."""
+    root, path = variable.reference.root, variable.reference.path
+    if not variable.tests:
+        value = _member(scope, root, path)
+        if value is not _ABSENT:
+            bindings[variable.name] = value
+        return
+    holder = _member(scope, root, path[:-1])
+    if isinstance(holder, Mapping):
+        bindings[variable.name] = path[-1] in holder
 
 
-def _text_prefix(path: tuple[str | int, ...]) -> list[str]:
-    prefix: list[str] = []
+def _member(scope: Scope, root: str, path: tuple[str | int, ...]) -> JSON:
+    """The member at a path, _ABSENT if there is none."""
+    value: Any = scope.get(root, {})
     for part in path:
-        if not isinstance(part, str):
-            break
-        prefix.append(part)
-    return prefix
-
-
-def _bound(value: JSON, members: dict[str, Any] | None) -> JSON:
-    if members is None or not isinstance(value, Mapping):
-        return value
-    return {name: _bound(value[name], below) for name, below in members.items() if name in value}
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return _ABSENT
+    return value
 
 
 def _stored(value: Any) -> JSON:

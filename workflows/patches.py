@@ -32,9 +32,13 @@ class ParametersInvalid(InvalidContent):
 
 
 def apply_parameters(
-    spec: Spec, parameters: Mapping[str, JSON], tools: ToolRegistry = registry
+    raw: JSON, parameters: Mapping[str, JSON], tools: ToolRegistry = registry
 ) -> tuple[Spec, dict[str, JSON]]:
-    """The spec with the patches applied, and the free values. Raises ParametersInvalid."""
+    """The spec of a definition with the patches applied, and the free values.
+
+    Raises ParametersInvalid, or DefinitionInvalid if the definition itself is wrong.
+    """
+    spec = parse_definition(raw, tools)
     patches = {name: value for name, value in parameters.items() if name in spec.by_name}
     free = {name: value for name, value in parameters.items() if name not in patches}
     problems = [problem for name, patch in patches.items() for problem in _patch_problems(name, patch)]

@@ -32,7 +32,10 @@ class StackError(Exception):
 
 @dataclass
 class Child:
-    """A program and, while it runs, its process. `orphan_signal` is what ends it when this process was killed."""
+    """A program and, while it runs, its process.
+
+    `orphan_signal` is what ends it when this process was killed; `inherited` are the file descriptors it gets.
+    """
 
     name: str
     argv: Sequence[str]
@@ -44,6 +47,7 @@ class Child:
     user: int | None = None
     group: int | None = None
     cwd: Path | None = None
+    inherited: Sequence[int] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -63,6 +67,7 @@ class Child:
                 group=self.group,
                 extra_groups=None if self.user is None else [],
                 start_new_session=True,
+                pass_fds=self.inherited,
                 preexec_fn=dying_with_parent(self.orphan_signal),  # noqa: PLW1509 - the caller has one thread only
             )
 

@@ -69,7 +69,7 @@ class EmbeddedPostgres:
             self._say("making the database cluster")
             _make_cluster(directory, owner)
         sockets = _socket_directory(directory, owner)
-        # No process works in the directory any more, so these are a dead server's; its process id may be another's by now.
+        # Nobody works in the directory any more, so these are a dead server's; its process id may be another's by now.
         for left_over in (directory / "postmaster.pid", sockets / _SOCKET, sockets / f"{_SOCKET}.lock"):
             left_over.unlink(missing_ok=True)
         options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]

@@ -24,13 +24,12 @@ from config.stack.data_dir import CHECKOUT, DataDir
 from config.stack.parent_death import dying_with_parent
 
 _STOP_SECONDS = 180
-_USUAL_PORT = 8000
 
 
 class Stack:
     """The stack on `data_dir` (default: this checkout's), serving on the loopback interface at `address`.
 
-    `environment` is added to this program's own. Without `port` it is PORT, else 8000, else, if that is taken, any.
+    `environment` is added to this program's own. Without `port` it is PORT, else any that is free.
     Use it as a context manager, or call `start` and `stop`.
     """
 
@@ -84,7 +83,7 @@ class Stack:
         """Kill -9 every process of the stack, as a machine that loses its power does."""
         if self.process is None:
             return
-        # Stopped first: it would start again what ends before it, and at its own end ask the servers to close in good order.
+        # Stopped first: else it would start again what ends, or its own end would ask the servers to close properly.
         with suppress(ProcessLookupError):
             os.kill(self.process.pid, signal.SIGSTOP)
         for process in self.processes():
@@ -124,10 +123,6 @@ class Stack:
 
 
 def _free_port() -> int:
-    """The usual port, unless something listens there; then any."""
-    for port in (_USUAL_PORT, 0):
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise StackError("no free port on the loopback interface")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

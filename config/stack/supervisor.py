@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from config.stack import commands
@@ -67,6 +67,7 @@ class Supervisor:
         self._environment = {"PAYMENTS_SANDBOX": "1", **os.environ, MARKER: str(data.root)}
         self._environment["TRACEWAY_DATA_DIR"] = str(data.root)
         self._kept: list[Kept] = []
+        self._listener: socket.socket | None = None
 
     def run(self) -> None:
         """Start everything, keep it running until a signal, end everything. Raises StackError if it cannot start."""
@@ -116,14 +117,19 @@ class Supervisor:
 
     def _start(self) -> None:
         end_orphans(self._data.root, self._pause)
-        _refuse_a_taken_port(self._host, self._port)
+        self._listener = _listener(self._host, self._port)
         self._servers.start()
         self._migrate()
         self._kept = [
-            Kept(self._child("web", commands.WEB, stop_seconds=15)),
+            Kept(self._web(self._listener.fileno())),
             Kept(self._child("worker", commands.WORKER, stop_seconds=30)),
             Kept(self._child("sweeper", commands.SWEEPER, stop_seconds=10)),
         ]
+
+    def _web(self, listener: int) -> Child:
+        # The socket stays open here, so that while the web is started again its callers wait instead of being refused.
+        web = self._child("web", commands.WEB, stop_seconds=15)
+        return replace(web, inherited=[listener], environment={**self._environment, "LISTENING_FD": str(listener)})
 
     def _child(self, name: str, arguments: Sequence[str], *, stop_seconds: float) -> Child:
         argv = [sys.executable, *arguments]
@@ -170,6 +176,8 @@ class Supervisor:
 
     def _stop(self) -> None:
         asked = self._signals
+        if self._listener is not None:
+            self._listener.close()
         for kept in self._kept:
             kept.child.stop(hurry=lambda: self._signals > max(1, asked))
         self._servers.stop()
@@ -185,19 +193,22 @@ def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _refuse_a_taken_port(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise StackError(f"cannot serve on {host}:{port}: {error.strerror}; set HOST or PORT") from None
+def _listener(host: str, port: int) -> socket.socket:
+    """A socket that listens on the address, so that nobody else can; callers wait until the web takes them."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise StackError(f"cannot serve on {host}:{port}: {error.strerror}; set HOST or PORT") from None
+    return listener
 
 
 def _is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own http address
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own http address
             return bool(answer.status == 200)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False

@@ -80,6 +80,7 @@ def _tenant_with_key(stack: Stack, slug: str) -> str:
 def _verdict(terminal: Terminal, people: list[Case], result: Result, tally: Tally) -> int:
     terminal.outcomes(result.outcomes)
     terminal.statuses(result.statuses)
+    terminal.complaints(result.complaints)
     terminal.speed(len(people), result.seconds, tally)
     terminal.steps(result.shown, result.steps)
     if result.went_well() and (tally.verified, tally.rejected) == (len(people), 0):

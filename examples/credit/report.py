@@ -28,6 +28,7 @@ class Meter:
         self._bars = bars
         self._title = title
         self._total = total
+        self._done = 0
         self._began = self._said = time.monotonic()
         self._task = bars.add_task(title, total=total) if bars else None
 
@@ -37,7 +38,9 @@ class Meter:
             self._bars.update(self._task, completed=done)
             return
         now = time.monotonic()
-        if done == self._total or now - self._said >= LINE_EVERY_SECONDS:
+        due = done != self._done if done == self._total else now - self._said >= LINE_EVERY_SECONDS
+        self._done = done
+        if due:
             self._said = now
             rate = done / max(now - self._began, 0.001)
             self._console.print(f"{self._title}: {done} of {self._total} ({rate:.0f}/s)", highlight=False)
@@ -89,6 +92,11 @@ class Terminal:
         for status, count in sorted(counts.items()):
             view.add_row(status, str(count))
         self.console.print(view)
+
+    def complaints(self, counts: Counter[str]) -> None:
+        """The commonest internal errors; nothing where there are none."""
+        for complaint, count in counts.most_common(5):
+            self.say(f"{count} x {complaint}")
 
     def speed(self, executions: int, seconds: float, tally: Tally) -> None:
         self.say(

@@ -26,10 +26,14 @@ OUTCOMES = frozenset({"pass", "refer", "fail"})
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of it. `outcomes` counts (outcome, verdict); `seconds` run from the first creation to the last end."""
+    """What came of it. `outcomes` counts (outcome, verdict), `complaints` internal errors.
+
+    `seconds` run from the first creation to the last end.
+    """
 
     statuses: Counter[str]
     outcomes: Counter[tuple[str, str]]
+    complaints: Counter[str]
     seconds: float
     shown: str
     steps: list[dict[str, Any]]
@@ -39,6 +43,7 @@ class Result:
         return (
             set(self.statuses) == {"workflow_succeeded"}
             and {outcome for outcome, _ in self.outcomes} <= OUTCOMES
+            and not self.complaints
             and all(step["status"] == "succeeded" for step in self.steps)
         )
 
@@ -62,8 +67,10 @@ class Scenario:
             logs = self._logs(applications, executions)
         statuses = Counter(execution["status"] for execution in executions.values())
         outcomes = Counter((str(logs[case.reference]["outcome"]), case.verdict) for case in self.cases)
+        complaints = Counter(log["internal_error"] for log in logs.values() if log["internal_error"])
         shown = executions[self.cases[0].reference]["id"]
-        return Result(statuses, outcomes, _seconds(executions.values()), shown, self._steps(shown))
+        seconds = _seconds(executions.values())
+        return Result(statuses, outcomes, complaints, seconds, shown, self._steps(shown))
 
     def _publish(self, definition: Mapping[str, Any]) -> str:
         workflow_id: str = self._post("/v1/workflows", definition, "workflow")["workflow_id"]

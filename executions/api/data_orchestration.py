@@ -20,10 +20,9 @@ from executions.rows import database_now
 from executions.states import Status
 from tenants.door import Door, takes
 from workflows import catalog
-from workflows.expressions import TEMPLATE_ROOTS
+from workflows.bindings import compile_input
 from workflows.failures import StepFailed
 from workflows.models import Template
-from workflows.templating import compile_template
 
 STATUS = {
     Status.AWAITING_PAYMENT: 1,
@@ -138,7 +137,7 @@ def named_application(door: Door, application_id: str) -> Application:
 def mapped_input(template: Template, application: Application) -> dict[str, JSON]:
     """The workflow's input for this application. Raises InvalidContent where the template cannot make one of it."""
     problems: list[FieldProblem] = []
-    compiled = compile_template(json_values.load(template.input), "/template_id", problems, TEMPLATE_ROOTS)
+    compiled = compile_input(json_values.load(template.input), "/template_id", problems)
     try:
         made = None if problems else compiled.resolve({"application": json_values.load(application.data)})
     except StepFailed as failed:

@@ -26,6 +26,7 @@ _NATIVE: dict[str, tuple[int, int]] = {
     "matches": (2, 2),
     "size": (1, 1),
     "startsWith": (2, 2),
+    "string": (1, 1),
     "type": (1, 1),
     "uint": (1, 1),
     "getDate": (1, 1),
@@ -58,6 +59,12 @@ def seconds(span: timedelta) -> str:
 def _string(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    if isinstance(value, int | str):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.decode()
     if isinstance(value, datetime):
         return rfc3339(value)
     if isinstance(value, timedelta):
@@ -116,7 +123,6 @@ _OWN: dict[str, tuple[int, int, Callable[..., Any]]] = {
     "slice": (3, 3, stdlib.slice_),
     "sort": (1, 1, stdlib.sort),
     "split": (2, 3, stdlib.split),
-    "string": (1, 1, _string),
     "substring": (2, 3, stdlib.substring),
     "sum": (1, 1, arithmetic.total),
     "timestamp": (1, 1, _timestamp),
@@ -136,5 +142,10 @@ _OWN: dict[str, tuple[int, int, Callable[..., Any]]] = {
 ARITIES: dict[str, tuple[int, int]] = _NATIVE | {name: (least, most) for name, (least, most, _) in _OWN.items()}
 """By function: how few and how many values it takes, the one before the dot included."""
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {name: function for name, (_, _, function) in _OWN.items()}
-"""What has to be registered with the Rust library; int, string and timestamp only add what its own do not take."""
+RENAMED = {"string": "__string"}
+"""Functions that replace the Rust library's own, by the name they are rendered with."""
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {name: function for name, (_, _, function) in _OWN.items()} | {
+    "__string": _string
+}
+"""What has to be registered with the Rust library; int and timestamp only add what its own do not take."""

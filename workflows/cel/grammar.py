@@ -109,7 +109,7 @@ def parse(text: str) -> Node:
             raise SyntaxProblem("the expression ends too early") from error
         raise SyntaxProblem(_unexpected(str(error.token), error)) from error
     except UnexpectedCharacters as error:
-        raise SyntaxProblem(_unexpected(text[error.pos_in_stream : error.pos_in_stream + 1], error)) from error
+        raise SyntaxProblem(_unexpected(error.char, error)) from error
     assert isinstance(tree, Node)
     return tree
 

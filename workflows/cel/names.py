@@ -37,11 +37,25 @@ class Reference:
         return "".join(f"/{escape(str(part))}" for part in self.path)
 
 
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """What a fixed path is rendered as: bound to the member, or for has() to whether it is there."""
+
+    name: str
+    reference: Reference
+    tests: bool
+
+
 @dataclass(slots=True)
 class Names:
-    """`occurrences`: how often a root or a variable is named; `nested`: ids of comprehensions in or around another."""
+    """`variables` by (reference, is it in has()); `at` by the id of the node that is rendered as one.
 
-    references: dict[Reference, int] = field(default_factory=dict)
+    `occurrences`: how often a path or a variable of a comprehension is named; `nested`: the ids of comprehensions in
+    or around another.
+    """
+
+    variables: dict[tuple[Reference, bool], Variable] = field(default_factory=dict)
+    at: dict[int, Variable] = field(default_factory=dict)
     functions: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
     occurrences: int = 0
@@ -87,9 +101,9 @@ class _Collector:
         if reference.root not in self.roots:
             self._problem(self.refused.get(reference.root) or self._unknown(reference.root, node.position))
             return
-        self.names.references.setdefault(reference, node.position)
-        for index in _dynamic_indexes(node):
-            self.visit(index, frozenset(), ())
+        key = reference, isinstance(node, Has)
+        variable = Variable(f"__v{len(self.names.variables)}", *key)
+        self.names.at[id(node)] = self.names.variables.setdefault(key, variable)
 
     def _unknown(self, name: str, position: int) -> str:
         known = ", ".join(f"`{root}`" for root in sorted(self.roots))
@@ -127,14 +141,13 @@ def function_name(call: Call) -> str:
 
 
 def _reference(node: Node, variables: frozenset[str]) -> Reference | None:
-    """The reference that `node` is, None if it does not begin at a root."""
+    """The reference that `node` is; None if it does not begin at a root, or its path is not fixed."""
     path: list[str | int] = []
     while isinstance(node, Select | Has | Index):
         part = node.member if isinstance(node, Select | Has) else _fixed(node.index)
         if part is None:
-            path.clear()
-        else:
-            path.append(part)
+            return None
+        path.append(part)
         node = node.operand
     if isinstance(node, Name) and node.name not in variables:
         return Reference(node.name, tuple(reversed(path)))
@@ -150,12 +163,3 @@ def _fixed(index: Node) -> str | int | None:
     if isinstance(index, Literal) and index.kind == "int":
         return int(index.text, 0) if index.text[:2].lower() == "0x" else int(index.text)
     return None
-
-
-def _dynamic_indexes(node: Node) -> list[Node]:
-    found = []
-    while isinstance(node, Select | Has | Index):
-        if isinstance(node, Index) and not isinstance(node.index, Literal):
-            found.append(node.index)
-        node = node.operand
-    return found

@@ -10,8 +10,8 @@ import cel
 
 from workflows.cel import arithmetic, functions
 from workflows.cel.grammar import parse
-from workflows.cel.names import Names, Reference, collect
-from workflows.cel.render import KEEP, TOO_LONG, Rendering
+from workflows.cel.names import Names, collect
+from workflows.cel.render import CHUNK, CHUNKS, JOINED, KEEP, TOO_LONG, Rendering
 from workflows.cel.tree import SyntaxProblem
 
 MAX_CHARACTERS = 4_096
@@ -32,30 +32,40 @@ class CompileFailed(Exception):
 
 
 class Program:
-    """A compiled expression. `references` in the order of their first place; `occurrences` of any bound name."""
+    """A compiled expression, and the variables that it wants bound. `occurrences` of any bound name."""
 
-    __slots__ = ("_compiled", "_functions", "_keeps", "occurrences", "references")
+    __slots__ = ("_compiled", "_functions", "_keeps", "_texts", "occurrences", "variables")
 
     def __init__(self, text: str, roots: frozenset[str], refused: Mapping[str, str]) -> None:
         tree, names = _read(text, roots, refused)
-        rendering = Rendering(tree, names.nested)
+        rendering = Rendering(tree, names)
         try:
             self._compiled = cel.compile(rendering.text)
         except ValueError as error:
             raise CompileFailed([_compile_message(str(error))]) from error
-        self.references: Mapping[Reference, int] = names.references
+        self.variables = tuple(names.variables.values())
+        self._texts = {variable.name: variable.reference.text for variable in self.variables}
         self.occurrences = names.occurrences
         self._functions = _registered(names.functions | rendering.functions)
         self._keeps = KEEP in rendering.functions
 
     def evaluate(self, bindings: dict[str, Any]) -> Any:
-        """The value, as the Python value of its CEL type. Raises EvaluationFailed."""
+        """The value, as the Python value of its CEL type. Raises EvaluationFailed.
+
+        `bindings` is by the names of the variables; one that is left out is an error where it is read.
+        """
         try:
             return self._compiled.execute(self._context(bindings))
         except Exception as error:
-            raise EvaluationFailed(_message(error)) from error
+            raise EvaluationFailed(self._message(error)) from error
         except BaseException as error:  # noqa: BLE001 - a panic of the library is no Exception
             _refuse_panic(error)
+
+    def _message(self, error: Exception) -> str:
+        undefined = _UNDEFINED.match(str(error))
+        if undefined and undefined[1] in self._texts:
+            return f"there is no member `{self._texts[undefined[1]]}`"
+        return _message(error)
 
     def _context(self, bindings: dict[str, Any]) -> Any:
         if self._keeps:
@@ -113,6 +123,20 @@ def _too_long(size: int, most: int) -> NoReturn:
     raise OverflowError(f"a list of {size} items is too long here, where {most} are the most")
 
 
+def _chunks(items: Any, most: int) -> list[list[Any]]:
+    """The items of a list, or the keys of a map, in lists of at most 100."""
+    if not isinstance(items, list | dict):
+        raise TypeError("only a list or a map has items to go through")
+    if len(items) > most:
+        _too_long(len(items), most)
+    items = list(items)
+    return [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
+
+
+def _joined(chunks: list[list[Any]]) -> list[Any]:
+    return [item for chunk in chunks for item in chunk]
+
+
 def _refuse_panic(error: BaseException) -> NoReturn:
     if type(error).__name__ != "PanicException":
         raise error
@@ -146,4 +170,12 @@ def _message(error: Exception) -> str:
     return text.split(". CEL does not", 1)[0][:500]
 
 
-_AVAILABLE: dict[str, Callable[..., Any]] = functions.FUNCTIONS | arithmetic.FUNCTIONS | {TOO_LONG: _too_long}
+_AVAILABLE: dict[str, Callable[..., Any]] = (
+    functions.FUNCTIONS
+    | arithmetic.FUNCTIONS
+    | {
+        CHUNKS: _chunks,
+        JOINED: _joined,
+        TOO_LONG: _too_long,
+    }
+)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from workflows.cel.arithmetic import NAMES
-from workflows.cel.names import function_name
+from workflows.cel.functions import RENAMED
+from workflows.cel.names import Names, function_name
 from workflows.cel.tree import (
     Call,
     Chain,
@@ -26,6 +27,9 @@ from workflows.cel.tree import (
 
 KEEP = "__keep"
 TOO_LONG = "__too_long"
+CHUNKS = "__chunks"
+JOINED = "__joined"
+CHUNK = 100
 MAX_ITEMS = 10_000
 MAX_NESTED_ITEMS = 1_000
 
@@ -33,13 +37,14 @@ MAX_NESTED_ITEMS = 1_000
 class Rendering:
     """The text of a tree, and the names of our functions that it calls."""
 
-    def __init__(self, tree: Node, nested: set[int]) -> None:
+    def __init__(self, tree: Node, names: Names) -> None:
         self.functions: set[str] = set()
-        self._nested = nested
+        self._names = names
         self.text = self._render(tree)
 
     def _render(self, node: Node) -> str:
-        return self._RENDERERS[type(node)](self, node)
+        variable = self._names.at.get(id(node))
+        return self._RENDERERS[type(node)](self, node) if variable is None else variable.name
 
     def _literal(self, node: Literal) -> str:
         return node.text
@@ -59,9 +64,12 @@ class Rendering:
     def _call(self, node: Call) -> str:
         arguments = ", ".join(self._render(argument) for argument in node.arguments)
         name = function_name(node)
+        if name in RENAMED:
+            self.functions.add(RENAMED[name])
+        rendered = RENAMED.get(name, name)
         if node.target is None or name != node.name:
-            return f"{name}({arguments})"
-        return f"{self._render(node.target)}.{name}({arguments})"
+            return f"{rendered}({arguments})"
+        return f"{self._render(node.target)}.{rendered}({arguments})"
 
     def _items(self, node: Items) -> str:
         return "[" + ", ".join(self._render(item) for item in node.items) + "]"
@@ -97,12 +105,16 @@ class Rendering:
         if node.macro == "map" and not _is_small(node.body[-1]):
             body[-1] = self._ours(KEEP, body[-1])
         loop = f"{node.macro}({', '.join([node.variable, *body])})"
+        items = self._render(node.range)
+        most = MAX_NESTED_ITEMS if id(node) in self._names.nested else MAX_ITEMS
         if isinstance(node.range, Items):
-            return f"{self._render(node.range)}.{loop}"
-        most = MAX_NESTED_ITEMS if id(node) in self._nested else MAX_ITEMS
+            return f"{items}.{loop}"
+        if node.macro in ("map", "filter"):
+            # The library copies the result for every item; in chunks that stays short.
+            return self._ours(JOINED, f"{self._ours(CHUNKS, items, str(most))}.map(__chunk, __chunk.{loop})")
         refusal = self._ours(TOO_LONG, "size(__range)", str(most))
         # Binds the range once, so that it is neither computed twice nor carried through Python.
-        return f"[{self._render(node.range)}].map(__range, size(__range) <= {most} ? __range.{loop} : {refusal})[0]"
+        return f"[{items}].map(__range, size(__range) <= {most} ? __range.{loop} : {refusal})[0]"
 
     def _ours(self, name: str, *arguments: str) -> str:
         self.functions.add(name)

@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="command line")
         parser.add_argument("--scopes", default=EVERYTHING, help="separated by commas; left out: *")
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+    def handle(self, *args: Any, **options: Any) -> None:
         """Prints the key, or ends with what is wrong."""
         if not 0 < len(options["name"]) <= 255:
             raise CommandError("--name: 1 to 255 characters are wanted")

@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("slug")
         parser.add_argument("--name", help="left out: the slug")
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+    def handle(self, *args: Any, **options: Any) -> None:
         """Prints the id, or ends with what is wrong."""
         slug, name = options["slug"], options["name"] or options["slug"]
         if len(name) > 255:

@@ -144,7 +144,9 @@ def test_a_condition_that_is_false_skips_the_step_and_what_hangs_on_it(alice: Te
 
 
 def test_an_execution_without_effects_needs_no_worker_but_the_one_that_takes_it(alice: Tenant, world: World) -> None:
-    execution = submitted(alice, published(alice, [transform("a", 1), transform("b", "${{ steps.a.output + 1 }}", "a")]))
+    execution = submitted(
+        alice, published(alice, [transform("a", 1), transform("b", "${{ steps.a.output + 1 }}", "a")])
+    )
 
     assert world.drain() == 0
 

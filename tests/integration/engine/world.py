@@ -32,8 +32,9 @@ def database_url() -> str:
     parameters = connection.get_connection_params()
     name = connection.settings_dict["NAME"]
     host, port = parameters.get("host") or "", parameters.get("port") or ""
-    return f"host='{host}' dbname='{name}' user='{parameters.get('user')}' password='{parameters.get('password') or ''}'" + (
-        f" port='{port}'" if port else ""
+    return (
+        f"host='{host}' dbname='{name}' user='{parameters.get('user')}' password='{parameters.get('password') or ''}'"
+        + (f" port='{port}'" if port else "")
     )
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from contract.problems import UnknownReference
 from tests.integration.http_client import Caller
-from workflows import catalog
-from workflows.bindings import bind
+from workflows import bindings, catalog
 from workflows.models import Template
 
 PATH = "/api/v2/data_orchestration/templates"
@@ -105,7 +104,9 @@ def test_a_template_of_another_tenant_is_not_found(alice: Caller, bob: Caller, w
     assert bob.get(PATH).json()["data"] == []
 
 
-def test_a_binding_makes_the_input_and_reads_the_outcome() -> None:
-    binding = bind({"a": "${{ application.a }}", "b": 1}, "${{ output.score > 3 ? 'pass' : 'fail' }}")
-    assert binding.input({"a": [1]}) == {"a": [1], "b": 1}
-    assert [binding.outcome({"score": score}) for score in (4, 3)] == ["pass", "fail"]
+@pytest.mark.parametrize(
+    "outcome", ["output.score", "${{ output.score }}", " ${{ output.score > 3 ? 'pass' : 'fail' }} "]
+)
+def test_an_outcome_is_an_expression_with_or_without_its_braces(alice: Caller, workflow_id: str, outcome: str) -> None:
+    assert alice.post(PATH, template(workflow_id, outcome=outcome)).json()["data"]["outcome"] == outcome
+    assert bindings.compile_outcome(outcome).evaluate({"output": {"score": 1}}) in {1, "fail"}

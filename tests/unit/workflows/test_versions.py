@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from workflows.versions import is_above_all, next_patch
@@ -25,7 +27,7 @@ def test_the_next_patch_is_above_all_that_were_published(live: str, published: l
 
 def test_precedence_is_that_of_semantic_versions() -> None:
     ascending = ["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0", "1.9.0", "1.10.0", "2.0.0"]
-    for lower, higher in zip(ascending, ascending[1:], strict=False):
+    for lower, higher in pairwise(ascending):
         assert is_above_all(higher, [lower])
         assert not is_above_all(lower, [higher])
     assert not is_above_all("1.0.0+b", ["1.0.0+a"])

@@ -1,0 +1,137 @@
+"""What a step costs in statements, round trips and commits: pinned, for it is what makes the engine fast."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from executions.models import Execution
+from tenants.models import Tenant
+from tests.integration.engine.world import World, noop, published, submitted, transform
+
+
+class Meter:
+    """Counts what goes over the engine's connection."""
+
+    def __init__(self) -> None:
+        self.statements: Counter[str] = Counter()
+        self.round_trips = 0
+
+    @property
+    def commits(self) -> int:
+        return self.statements["COMMIT"]
+
+
+@contextmanager
+def metered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
+    """Statements are counted where psycopg is given them, round trips where a fetch waits for an answer and where a pipeline is left."""
+    meter = Meter()
+    execute, fetchone, fetchall = psycopg.Cursor.execute, psycopg.Cursor.fetchone, psycopg.Cursor.fetchall
+    leave = psycopg.Pipeline.__exit__
+
+    def counting(cursor, query, *arguments, **named):  # type: ignore[no-untyped-def]
+        meter.statements[str(query).split()[0]] += 1
+        return execute(cursor, query, *arguments, **named)
+
+    def waiting(fetch):  # type: ignore[no-untyped-def]
+        def counted(cursor):  # type: ignore[no-untyped-def]
+            meter.round_trips += cursor._results == []
+            return fetch(cursor)
+
+        return counted
+
+    def leaving(pipeline, *error):  # type: ignore[no-untyped-def]
+        meter.round_trips += 1
+        return leave(pipeline, *error)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg.Cursor, "execute", counting)
+        patch.setattr(psycopg.Cursor, "fetchone", waiting(fetchone))
+        patch.setattr(psycopg.Cursor, "fetchall", waiting(fetchall))
+        patch.setattr(psycopg.Pipeline, "__exit__", leaving)
+        yield meter
+
+
+def chain_of(count: int) -> list[dict[str, object]]:
+    return [noop(f"s{i}", *([f"s{i - 1}"] if i else [])) for i in range(count)]
+
+
+def warm(alice: Tenant, world: World, steps: list[dict[str, object]]) -> str:
+    """A published workflow of which this engine has carried out one execution already."""
+    workflow = published(alice, steps)
+    submitted(alice, workflow)
+    world.drain()
+    return workflow
+
+
+def test_a_chain_of_effectful_steps_costs_one_commit_a_step(
+    alice: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(alice, warm(alice, world, chain_of(20)))
+
+    with metered(monkeypatch) as meter:
+        assert world.drain() == 20
+
+    # One commit takes the execution and claims its first step, one records each step; the last look finds nothing.
+    assert meter.commits == 1 + 20
+
+
+def test_a_step_of_a_chain_costs_five_statements_in_two_round_trips(
+    alice: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow = warm(alice, world, chain_of(30))
+
+    def cost_of(steps: int) -> Meter:
+        submitted(alice, workflow if steps == 30 else warm(alice, world, chain_of(steps)))
+        with metered(monkeypatch) as meter:
+            assert world.drain() == steps
+        return meter
+
+    long, short = cost_of(30), cost_of(10)
+    # BEGIN, the lock, the neighbourhood, the apply, COMMIT.
+    assert long.statements.total() - short.statements.total() == 5 * 20
+    assert long.round_trips - short.round_trips == 2 * 20
+
+
+def test_forty_pure_steps_cost_one_commit(alice: Tenant, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = [transform("s0", 0)]
+    steps += [transform(f"s{i}", f"${{{{ steps.s{i - 1}.output + 1 }}}}", f"s{i - 1}") for i in range(1, 40)]
+    execution = submitted(alice, warm(alice, world, steps))
+
+    with metered(monkeypatch) as meter:
+        world.drain()
+
+    assert meter.commits == 1
+    execution.refresh_from_db()
+    assert execution.output == '{"s39":39}'
+
+
+def test_one_step_executions_cost_one_commit_each_beside_their_creation(
+    alice: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow = warm(alice, world, [noop("only")])
+    for _ in range(10):
+        submitted(alice, workflow)
+
+    with metered(monkeypatch) as meter:
+        assert world.drain() == 10
+
+    assert meter.commits == 1 + 10
+    assert not Execution.objects.exclude(status="workflow_succeeded").exists()
+
+
+def test_the_work_of_a_step_does_not_grow_with_the_steps_of_its_execution(
+    alice: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def per_step(width: int) -> float:
+        fan = [noop("first"), *(noop(f"m{i}", "first") for i in range(width)), noop("last", *(f"m{i}" for i in range(width)))]
+        submitted(alice, warm(alice, world, fan))
+        with metered(monkeypatch) as meter:
+            assert world.drain(60) == width + 2
+        return meter.statements.total() / (width + 2)
+
+    assert per_step(200) <= per_step(20) * 1.1
