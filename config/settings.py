@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import environ
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 from config.code_version import code_version
 from config.stack.data_dir import CHECKOUT, DataDir
@@ -187,7 +188,8 @@ LOGGING = {
             "foreign_pre_chain": _shared_processors,
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                # Local variables hold inputs, outputs and secrets: a traceback never shows them.
+                structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
                 structlog.processors.JSONRenderer(),
             ],
         }
@@ -199,6 +201,8 @@ LOGGING = {
         # Both write two lines for every message.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        # It would write every address that a step calls, query and all.
+        "httpx": {"level": "WARNING"},
     },
 }
 structlog.configure(

@@ -107,7 +107,7 @@ class StrictJSONParser(BaseParser):
         limit = (parser_context or {}).get("limit", BODY_LIMIT)
         text = stream.read(limit + 1)
         if len(text) > limit:
-            raise too_large(limit)
+            raise PayloadTooLarge(f"the body is larger than {limit} bytes")
         if not text:
             return {}
         _check_media_type(media_type or "")
@@ -119,17 +119,10 @@ class StrictJSONParser(BaseParser):
 
 def read_json(request: HttpRequest, limit: int) -> JSON:
     """The body of `request` by StrictJSONParser, of at most `limit` bytes, however it is transferred."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
-        raise too_large(limit)
     # Django takes a body without a Content-Length for an empty one; the server has already decoded the chunks.
     chunked = "HTTP_TRANSFER_ENCODING" in request.META and request.META.get("wsgi.input_terminated")
     stream = request.META["wsgi.input"] if chunked else request
     return StrictJSONParser().parse(stream, request.headers.get("Content-Type", ""), {"limit": limit})
-
-
-def too_large(limit: int) -> PayloadTooLarge:
-    """The refusal of a body of more than `limit` bytes."""
-    return PayloadTooLarge(f"the body is larger than {limit} bytes")
 
 
 def _check_media_type(value: str) -> None:

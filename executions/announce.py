@@ -1,4 +1,4 @@
-"""Tell the workers, by the broker, that something may be due. A hint: it may be lost, doubled or late, and nobody waits for it.
+"""Tell the workers, by the broker, that something may be due: a hint, which may be lost, doubled or late.
 
 One daemon thread a process publishes; the callers only raise a flag. The flag is cleared before the
 message is sent, so that what became due in between is announced again.
@@ -51,11 +51,8 @@ class Announcer:
         while True:
             flag.wait()
             flag.clear()
-            if publish():
-                pause = 0.0
-            else:
-                # A circuit breaker: while the broker is away the sweeper's later hints replace this one.
-                pause = min(max(1.0, pause * 2), LONGEST_PAUSE_SECONDS)
+            # A circuit breaker: while the broker is away the sweeper's later hints replace this one.
+            pause = 0.0 if publish() else min(max(1.0, pause * 2), LONGEST_PAUSE_SECONDS)
             time.sleep(pause or SPACING_SECONDS)
 
 

@@ -11,7 +11,7 @@ from contract import json_values
 from contract.identifiers import new_id
 from contract.problems import Conflict
 from executions.announce import announce
-from executions.events import Happening
+from executions.events import Detail, Happening
 from executions.models import ArrivalKind, Execution, Payment
 from executions.rows import database_now, lock, standing_of, write
 from executions.states import MOVES, TERMINAL, PaymentStatus, Status, target
@@ -68,7 +68,7 @@ def _enqueue_paid(execution: Execution, payment: Payment, reference: str, actor:
     now = database_now()
     status = target("enqueue", target("confirm_payment", Status.AWAITING_PAYMENT))
     standing = replace(standing_of(execution), status=status, due_at=now, run_id=new_id(), queued_at=now)
-    order = {"order": str(payment.order_id), "reference": reference, "by": actor}
+    order: dict[str, Detail] = {"order": str(payment.order_id), "reference": reference, "by": actor}
     happenings = [
         Happening("payment.paid", {**order, "amount": payment.amount, "currency": payment.currency}),
         Happening(MOVES["confirm_payment"].event, order),

@@ -9,7 +9,7 @@ from datetime import datetime
 from executions.change import ArrivalRow, AttemptEnd, AttemptRow, Change, DueRow, Loaded, Standing, StepRow
 from executions.events import Detail, Happening, chain, digest
 from executions.plan import Ending, Fact, Plan, Situation, StepState, initial, plan
-from executions.states import MOVES, STEP_MOVES, AttemptStatus, Intent, Status, target
+from executions.states import MOVES, STEP_MOVES, TERMINAL, AttemptStatus, Intent, Status, target
 from workflows.spec import Spec
 
 
@@ -56,7 +56,8 @@ class Draft:
     @property
     def running(self) -> bool:
         """Whether anything new may begin."""
-        return self.standing.intent is Intent.RUN and self.ending is None
+        alive = self.standing.status not in TERMINAL and self.ending is None
+        return alive and self.standing.intent is Intent.RUN
 
     def add_steps(self, rows: Mapping[int, StepRow]) -> None:
         """Widen the neighbourhood by rows that were loaded later."""
@@ -68,8 +69,8 @@ class Draft:
     def note(self, index: int, **data: Detail) -> None:
         self._notes.setdefault(index, []).append(data)
 
-    def tell(self, type: str, step: str | None, **data: Detail) -> None:
-        self.happenings.append(Happening(type, data, step))
+    def tell(self, event: str, step: str | None, **data: Detail) -> None:
+        self.happenings.append(Happening(event, data, step))
 
     def settle(self, *facts: Fact) -> tuple[int, ...]:
         """Work facts in; the steps that became ready. Raises NeedsSteps, with nothing changed, for rows not loaded."""
@@ -191,7 +192,7 @@ class Draft:
         return self.reason or self.standing.status_reason
 
     def _due_at(self) -> datetime | None:
-        if self.ending is not None:
+        if self.standing.status in TERMINAL:
             return None
         moments = [row.due_at for row in self.due] if self.running else []
         if self.standing.deadline_at is not None:

@@ -135,7 +135,7 @@ class Submission(models.Model):
 
 
 class Step(models.Model):
-    """Where one step of an execution stands. Made by the first advance; one that never begins is never touched again."""
+    """Where one step of an execution stands. Made by the first advance; one that never begins stays as made."""
 
     id = models.BigAutoField(primary_key=True)
     execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="steps", db_index=False)

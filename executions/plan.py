@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from executions.states import STEP_TERMINAL, Intent, Status, StepStatus, step_target, target
+from executions.states import STEP_TERMINAL, TERMINAL, Intent, Status, StepStatus, step_target, target
 from workflows.spec import Effect, OnFailure, Spec
 
 Ending: TypeAlias = Literal["succeed", "fail", "cancel"]
@@ -192,6 +192,8 @@ class _Draft:
                     self.intent = intent
 
     def conclude(self) -> None:
+        if self.status in TERMINAL:
+            return
         if self.status is Status.QUEUED:
             self._move("start")
         counters = self.counters
@@ -299,7 +301,7 @@ def _recount(spec: Spec, statuses: Mapping[int, StepStatus], index: int) -> Step
 
 
 def reach(spec: Spec, index: int, limit: int) -> frozenset[int]:
-    """The steps that an end of `index` can touch without any outcome from outside, breadth first, at most about `limit`."""
+    """The steps that an end of `index` can touch with no outcome from outside: breadth first, about `limit` at most."""
     seen: dict[int, None] = {index: None}
     pending = [index]
     while pending and len(seen) < limit:

@@ -1,4 +1,4 @@
-"""Executions, read: always by tenant. What a step of an execution is called and where it stands, whether it has a row or not."""
+"""Executions, read: always by tenant; and their steps, whether they have a row yet or not."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ MAX_LOST = 5
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt failed. `kind` is the stable word (`timeout`, `http_status`, ...); `retryable` False ends the step.
+    """Why an attempt failed. `kind` is the stable word (`timeout`, ...); `retryable` False ends the step.
 
     `retry_after` (seconds) is what the other side asked for, a lower bound on the delay.
     """

@@ -55,7 +55,7 @@ class Session(Protocol):
         """Wait for the execution's lock, then read it, these steps, what is due and what arrived; None if unknown."""
 
     def take(self) -> Loaded | None:
-        """The execution that has been due longest and that nobody has locked, with no steps loaded; None if nothing is due."""
+        """The execution that has been due longest and that nobody locked, no steps loaded; None if nothing is due."""
 
     def steps(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, StepRow]:
         """More steps of an execution that this session has locked."""
@@ -67,7 +67,7 @@ class Session(Protocol):
         """Have the change applied by commit."""
 
     def commit(self) -> None:
-        """Make everything staged durable when the session is left, which then raises Superseded if a change did not apply."""
+        """Make what is staged durable as the session is left, which raises Superseded where a change did not apply."""
 
 
 class Store(Protocol):

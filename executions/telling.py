@@ -52,10 +52,10 @@ STATUSES: dict[Status, str] = {
 }
 
 
-def event_message(type: str, body: JSON) -> str:
+def event_message(event: str, body: JSON) -> str:
     """What an event says: its own message or reason where it has one, else the fixed sentence of its type."""
     data = body["data"]
-    return str(data.get("message") or data.get("reason") or EVENTS[type].message)
+    return str(data.get("message") or data.get("reason") or EVENTS[event].message)
 
 
 def body_of(text: str) -> JSON:

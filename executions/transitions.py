@@ -1,4 +1,4 @@
-"""The one writer of status: every change of an execution, and what belongs to it, goes through a statement of this file.
+"""The one writer of status: every change of an execution goes through a statement of this file.
 
 `apply` is one statement guarded by the `seq` that was read and by the statuses that the table of
 moves allows; it changes everything or nothing and says which.
@@ -40,7 +40,7 @@ NOBODY = Carrier(UUID(int=0), "", "")
 
 
 def insert(cursor: Cursor, execution: dict[str, Any], standing: Standing, events: list[EventRow]) -> None:
-    """Create an execution in one of the statuses that CREATED allows; `execution` holds id, tenant, workflow, version."""
+    """Create an execution in a status that CREATED allows; `execution` holds id, tenant, workflow, version."""
     if standing.status not in CREATED:
         raise IllegalMove("create", standing.status)
     head = events[-1]
@@ -54,7 +54,7 @@ def insert(cursor: Cursor, execution: dict[str, Any], standing: Standing, events
 
 
 def apply(cursor: Cursor, change: Change, carrier: Carrier = NOBODY) -> None:
-    """Send the change; `applied` reads the answer. Raises IllegalMove, and sends nothing, for a move not in the table."""
+    """Send the change; `applied` reads the answer. Raises IllegalMove, for a move not in the table."""
     _guard(change)
     parts = tuple(name for name in _PARTS if _rows(change, name))
     after = change.after()
@@ -208,7 +208,8 @@ _PARTS = {
   INSERT INTO attempt (execution_id, step_index, number, status, worker, worker_name, code_version,
     input, output, error, started_at, finished_at)
   SELECT moved.id, a.index, a.number, a.status, %(boot_id)s, %(worker_name)s, %(code_version)s,
-    a.input, a.output, a.error, %(now)s::timestamptz, CASE a.status WHEN 'running' THEN NULL ELSE %(now)s::timestamptz END
+    a.input, a.output, a.error, %(now)s::timestamptz,
+    CASE a.status WHEN 'running' THEN NULL ELSE %(now)s::timestamptz END
   FROM moved, json_to_recordset(%(attempts)s)
     AS a(index int, number int, status text, input text, output text, error text)
 )""",

@@ -1,4 +1,4 @@
-"""Find what nobody is moving, and wake somebody: lost messages, dead workers, a broker that was away, retries, deadlines.
+"""Find what nobody is moving, and wake somebody: lost messages, dead workers, retries, deadlines.
 
 A sweep decides nothing about an execution: it puts lost attempts into inboxes and announces what is due.
 Any number of sweepers may run.
@@ -22,7 +22,6 @@ WAKE_AFTER_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 """No lease ends within this time of the server's own start: an outage of the database must not orphan everybody."""
 UNLISTED_SECONDS = 3.0
-FORGET_AFTER = "1 day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +90,4 @@ RETURNING execution_id, payload::json->>'index' AS step_index, payload::json->>'
 _WAITING = """
 SELECT 1 AS found FROM execution WHERE due_at <= statement_timestamp() - %(after)s * interval '1 second' LIMIT 1"""
 
-_FORGET = f"DELETE FROM worker WHERE expires_at < clock_timestamp() - interval '{FORGET_AFTER}'"
+_FORGET = "DELETE FROM worker WHERE expires_at < clock_timestamp() - interval '1 day'"

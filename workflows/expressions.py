@@ -76,7 +76,7 @@ class Expression:
 
     def evaluate(self, scope: Scope) -> JSON:
         """The value as JSON. Raises ExpressionError."""
-        bindings = {}
+        bindings: dict[str, Any] = {}
         for variable in self._program.variables:
             _bind(variable, scope, bindings)
         if self._program.occurrences > FEW_OCCURRENCES:
@@ -150,13 +150,15 @@ def _member(scope: Scope, root: str, path: tuple[str | int, ...]) -> JSON:
     """The member at a path, _ABSENT if there is none."""
     value: Any = scope.get(root, {})
     for part in path:
-        if isinstance(value, Mapping) and part in value:
-            value = value[part]
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            value = value[part]
-        else:
+        within = part in value if isinstance(value, Mapping) else isinstance(value, list) and _is_index(part, value)
+        if not within:
             return _ABSENT
+        value = value[part]
     return value
+
+
+def _is_index(part: str | int, items: list[JSON]) -> bool:
+    return isinstance(part, int) and part < len(items)
 
 
 def _stored(value: Any) -> JSON:

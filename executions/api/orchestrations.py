@@ -95,7 +95,7 @@ class ExecuteDoor(Door):
         return self.ok(show_created(execution, request, spec), headers=payment_link(execution))
 
     def _require_tenant_header(self) -> None:
-        """A body that speaks the page's prose contract names its tenant; one of only parameters and dry_run need not."""
+        """A body of the page's prose contract names its tenant; one of only parameters and dry_run need not."""
         if {"agent_id", "input"} & self.body.keys() and not self.request.headers.get(TENANT_HEADER):
             problem = FieldProblem(f"header.{TENANT_HEADER}", "missing", "the tenant's id or slug is wanted")
             raise InvalidInput(f"the header {TENANT_HEADER} is missing", fields=[problem])

@@ -10,7 +10,7 @@ from contract.json_values import JSON
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """Which attempt an action carries out. `idempotency_key` stays the same over retries; `seconds` is the step's time-out."""
+    """Which attempt an action carries out. `idempotency_key` is the same over retries; `seconds` the time-out."""
 
     execution_id: str
     step: str

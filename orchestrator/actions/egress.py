@@ -52,8 +52,8 @@ class Guard(httpcore.NetworkBackend):
     def connect_unix_socket(
         self,
         path: str,
-        timeout: float | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+        timeout: float | None = None,  # noqa: ARG002 - httpcore's signature
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
         """Never: a socket of this machine is nothing that a tenant may reach."""
         raise EgressRefused(f"{path} is a socket of this machine")

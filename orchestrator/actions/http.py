@@ -14,7 +14,7 @@ from orchestrator.actions.egress import MAX_REDIRECTS, EgressRefused, redirected
 
 
 class HttpAction:
-    """Carries http steps out on one client. Output: {status, headers, body}; a JSON body is parsed, any other is text."""
+    """Carries http steps out. Output: {status, headers, body}; a JSON body is parsed, any other is text."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client

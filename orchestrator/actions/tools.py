@@ -12,7 +12,7 @@ MAX_FIB = 40
 
 
 @tool("noop", arguments={"type": "object"})
-def noop(arguments: dict[str, JSON], context: ToolContext) -> JSON:
+def noop(arguments: dict[str, JSON], context: ToolContext) -> JSON:  # noqa: ARG001 - what every tool takes
     """Return the arguments."""
     return arguments
 
@@ -26,7 +26,7 @@ def noop(arguments: dict[str, JSON], context: ToolContext) -> JSON:
         "additionalProperties": False,
     },
 )
-def sleep(arguments: dict[str, JSON], context: ToolContext) -> JSON:
+def sleep(arguments: dict[str, JSON], context: ToolContext) -> JSON:  # noqa: ARG001
     """Hold a worker for `seconds`; for trying things out."""
     time.sleep(arguments["seconds"])
     return {"seconds": arguments["seconds"]}
@@ -41,7 +41,7 @@ def sleep(arguments: dict[str, JSON], context: ToolContext) -> JSON:
         "additionalProperties": False,
     },
 )
-def fib(arguments: dict[str, JSON], context: ToolContext) -> JSON:
+def fib(arguments: dict[str, JSON], context: ToolContext) -> JSON:  # noqa: ARG001
     """The n-th Fibonacci number by naive recursion: work that costs CPU, as benchmarks of workflow engines use it."""
     return {"n": arguments["n"], "value": _fib(arguments["n"])}
 

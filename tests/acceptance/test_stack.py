@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,10 +28,14 @@ def serves(stack: Stack) -> bool:
         return False
 
 
-def named(stack: Stack, words: str) -> psutil.Process:
-    """The process of the stack that was started first among those whose command line holds `words`."""
-    found = [process for process in stack.processes() if words in " ".join(process.cmdline())]
-    return min(found, key=lambda process: process.create_time())
+def running(stack: Stack, words: str) -> dict[int, psutil.Process]:
+    """The processes of the stack whose command line holds `words`, by process id."""
+    found = {}
+    for process in stack.processes():
+        with suppress(psutil.NoSuchProcess):
+            if words in " ".join(process.cmdline()):
+                found[process.pid] = process
+    return found
 
 
 def broker_answers(stack: Stack) -> bool:
@@ -100,16 +104,11 @@ def test_what_is_committed_is_on_the_disk(stack: Stack) -> None:
 
 @pytest.mark.parametrize("words", ["gunicorn", "celery", "manage.py sweep"])
 def test_a_process_that_is_killed_is_started_again(stack: Stack, words: str) -> None:
-    killed = named(stack, words)
-    group = os.getpgid(killed.pid)
-    killed.kill()
-    eventually(lambda: any(words in " ".join(process.cmdline()) for process in others(stack, group)))
+    before = running(stack, words)
+    min(before.values(), key=lambda process: process.create_time()).kill()
+    eventually(lambda: running(stack, words).keys() - before.keys())
+    eventually(lambda: not [process for process in before.values() if runs(process)])
     eventually(lambda: serves(stack))
-
-
-def others(stack: Stack, group: int) -> list[psutil.Process]:
-    """The processes of the stack outside the process group."""
-    return [process for process in stack.processes() if os.getpgid(process.pid) != group]
 
 
 def test_a_database_that_is_killed_comes_back_with_its_data(stack: Stack) -> None:

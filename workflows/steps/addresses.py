@@ -11,7 +11,7 @@ from workflows.templating import OPEN, Template
 MASK = "***"
 MAX_ADDRESS = 8_192
 
-_ADDRESS = re.compile(r"https?://[^/?#\s@]+[^\s]*\Z", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://[^/?#\s@\\]+([/?#]\S*)?\Z", re.IGNORECASE)
 _TEMPLATE_WITH_SCHEME = re.compile(r"https?://", re.IGNORECASE)
 
 

@@ -128,7 +128,11 @@ def test_the_work_of_a_step_does_not_grow_with_the_steps_of_its_execution(
     alice: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def per_step(width: int) -> float:
-        fan = [noop("first"), *(noop(f"m{i}", "first") for i in range(width)), noop("last", *(f"m{i}" for i in range(width)))]
+        fan = [
+            noop("first"),
+            *(noop(f"m{i}", "first") for i in range(width)),
+            noop("last", *(f"m{i}" for i in range(width))),
+        ]
         submitted(alice, warm(alice, world, fan))
         with metered(monkeypatch) as meter:
             assert world.drain(60) == width + 2

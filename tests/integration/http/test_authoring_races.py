@@ -9,9 +9,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from tests.integration.http_client import Caller, caller
+from workflows import authoring
 from workflows.models import Workflow, WorkflowVersion
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,7 +72,7 @@ def test_two_that_put_a_draft_leave_one_draft() -> None:
     path = f"/v1/workflows/{alice.post('/v1/workflows', definition()).json()['id']}"
     versions = ["1.0.1", "1.0.2", "1.0.3"]
     answers = together(
-        *[lambda v=version: Caller(key=alice.key).put(path, definition(version=v)) for version in versions]  # type: ignore[misc]
+        *[lambda v=version: Caller(key=alice.key).put(path, definition(version=v)) for version in versions]
     )
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert alice.get(path).json()["version"] == WorkflowVersion.objects.get().version
@@ -99,9 +100,21 @@ def test_a_put_that_waited_for_an_archive_is_refused() -> None:
 
 def test_rows_that_refer_to_a_workflow_are_not_held_up_by_its_author() -> None:
     alice = caller("alice")
+    assert alice.tenant is not None
     workflow = alice.post("/v1/workflows", definition()).json()["id"]
     alice.post(f"/v1/workflows/{workflow}/publish")
-    with psycopg.connect(**connection.get_connection_params()) as author, author.cursor() as cursor:
-        cursor.execute("SELECT id FROM workflows_workflow WHERE id = %s::uuid FOR NO KEY UPDATE", [workflow])
-        body = {"name": "t", "workflow_id": workflow, "input": {}, "outcome": "output.score"}
-        assert alice.post("/api/v2/data_orchestration/templates", body).status_code == 201
+    body = {"name": "t", "workflow_id": workflow, "input": {}, "outcome": "output.score"}
+    answers: list[Any] = []
+
+    def bind() -> None:
+        answers.append(Caller(key=alice.key).post("/api/v2/data_orchestration/templates", body))
+        connections.close_all()
+
+    thread = threading.Thread(target=bind)
+    with transaction.atomic():
+        authoring.pause(alice.tenant, workflow)
+        thread.start()
+        thread.join(timeout=10)
+        in_time = [answer.status_code for answer in answers]
+    thread.join()
+    assert in_time == [201]
