@@ -5,17 +5,28 @@ from __future__ import annotations
 from contract import json_values
 from contract.json_values import JSON
 from contract.problems import Conflict
+from executions.agents import carried_out_by
 from executions.creation import Request
 from executions.events import digest
 from workflows.failures import StepFailed
 from workflows.masking import mask
-from workflows.models import WorkflowVersion
+from workflows.reading import Members, Notes
 from workflows.spec import EffectfulProgram, Spec, StepSpec
+from workflows.written import read_steps
+
+_LATER = frozenset({"steps", "execution"})
+"""What expressions may name that only a run has."""
 
 
-def plan_hash(version: WorkflowVersion, parameters: dict[str, JSON]) -> str:
-    """The same as long as the same definition would run with the same patches."""
-    plan = {"definition": version.digest, "parameters": parameters, "version": version.version}
+def plan_hash(request: Request) -> str:
+    """The same as long as the same version would run for the same agent, with the same input and patches."""
+    plan = {
+        "agent": str(request.agent.id),
+        "definition": request.version.digest,
+        "input": request.input,
+        "parameters": request.parameters,
+        "version": request.version.version,
+    }
     return digest(json_values.canonical(plan).decode())
 
 
@@ -27,18 +38,19 @@ def check_plan(expected: str | None, found: str) -> None:
 
 def planned_steps(request: Request, spec: Spec) -> list[JSON]:
     """Every step in the order of execution: wave by wave."""
-    written = mask(spec.raw).definition["steps"]
+    written = read_steps(Members(mask(spec.raw).definition, "", Notes()))
+    scope = _scope(request, spec)
     return [
         {
             "name": step.name,
             "action": step.action,
-            "agent_id": step.agent_id or str(request.agent.id),
+            "agent_id": carried_out_by(step, request.agent.id),
             "status": "pending",
             "result": None,
             "type": step.type,
             "depends_on": list(step.depends_on),
             "wave": wave,
-            "config": _config(step, request, spec, written[step.index]),
+            "config": _config(step, scope, written[step.index].config),
             "effect": step.effect.value,
         }
         for wave, indexes in enumerate(spec.waves)
@@ -46,18 +58,18 @@ def planned_steps(request: Request, spec: Spec) -> list[JSON]:
     ]
 
 
-def _config(step: StepSpec, request: Request, spec: Spec, body: JSON) -> JSON:
-    """The resolved config where it depends on nothing that has yet to run, else the config as written."""
-    written = body.get("config", body.get("parameters", {}))
-    if not isinstance(step.program, EffectfulProgram) or any(r.root in {"steps", "execution"} for r in step.references):
-        return written
+def _scope(request: Request, spec: Spec) -> dict[str, JSON]:
+    """What is known before anything runs."""
+    free = {name: value for name, value in request.parameters.items() if name not in spec.by_name}
     bound = request.input if spec.input_schema is None else spec.input_schema.bind_numbers(request.input)
-    scope = {"input": bound, "parameters": request.parameters, "application": _application(request)}
+    return {"input": bound, "parameters": free}
+
+
+def _config(step: StepSpec, scope: dict[str, JSON], written: JSON) -> JSON:
+    """The resolved config where it depends on nothing that has yet to run, else the config as written."""
+    if not isinstance(step.program, EffectfulProgram) or _LATER & {found.root for found in step.references}:
+        return written
     try:
         return step.program.recorded(step.program.resolve(scope))
     except StepFailed:
         return written
-
-
-def _application(request: Request) -> JSON:
-    return json_values.load(request.orchestrated.application.data) if request.orchestrated else None

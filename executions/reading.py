@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 from django.db.models import Q, QuerySet
@@ -20,10 +21,14 @@ from workflows import catalog
 from workflows.patches import apply_parameters
 from workflows.spec import Spec, StepSpec
 
+_PATCHED_SPECS_KEPT = 64
+
 
 def executions_of(tenant: Tenant) -> QuerySet[Execution]:
     """Every execution of the tenant, with what was asked for and what it costs."""
-    return Execution.objects.filter(tenant=tenant).select_related("submission", "payment", "version")
+    # The submission's tenant too: its indexes begin with it, and filters on its columns are to use them.
+    rows = Execution.objects.filter(tenant=tenant, submission__tenant=tenant)
+    return rows.select_related("submission", "payment")
 
 
 def execution_of(tenant: Tenant, execution_id: str) -> Execution:
@@ -31,7 +36,8 @@ def execution_of(tenant: Tenant, execution_id: str) -> Execution:
     identifier = parse_id(execution_id, RUN)
     found = None
     if identifier is not None:
-        found = executions_of(tenant).filter(Q(id=identifier) | Q(run_id=identifier)).first()
+        rows = executions_of(tenant).filter(Q(id=identifier) | Q(run_id=identifier)).order_by()
+        found = next(iter(rows[:1]), None)
     if found is None:
         raise NotFound("there is no such execution")
     return found
@@ -106,8 +112,12 @@ class SteppedOn:
 
 def spec_of(execution: Execution) -> Spec:
     """What the execution runs: its version with this run's patches."""
-    spec = catalog.spec_of(execution.version_id)
-    parameters = execution.submission.parameters
+    return _spec_with(execution.version_id, execution.submission.parameters)
+
+
+@lru_cache(maxsize=_PATCHED_SPECS_KEPT)
+def _spec_with(version_id: UUID, parameters: str) -> Spec:
+    spec = catalog.spec_of(version_id)
     return spec if parameters == "{}" else apply_parameters(spec.raw, json_values.load(parameters))[0]
 
 

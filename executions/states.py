@@ -169,6 +169,34 @@ STEP_MOVES: Mapping[str, Move[StepStatus]] = {
     ),
 }
 
+TONES: Mapping[str, str] = {
+    Status.AWAITING_PAYMENT: "warning",
+    Status.PAYMENT_CONFIRMED: "info",
+    Status.QUEUED: "neutral",
+    Status.RUNNING: "info",
+    Status.WAITING: "primary",
+    Status.SUCCEEDED: "success",
+    Status.FAILED: "danger",
+    Status.CANCELLED: "neutral",
+    StepStatus.PENDING: "neutral",
+    StepStatus.RUNNING: "info",
+    StepStatus.WAITING: "primary",
+    StepStatus.RETRYING: "warning",
+    StepStatus.SUCCEEDED: "success",
+    StepStatus.FAILED: "danger",
+    StepStatus.SKIPPED: "neutral",
+    StepStatus.CANCELLED: "neutral",
+    StepStatus.OUTCOME_UNKNOWN: "warning",
+    AttemptStatus.LOST: "warning",
+    PaymentStatus.UNPAID: "warning",
+    PaymentStatus.PROCESSING: "info",
+    PaymentStatus.PAID: "success",
+    PaymentStatus.EXPIRED: "neutral",
+    PaymentStatus.REFUNDED: "neutral",
+    PaymentStatus.PARTIALLY_REFUNDED: "neutral",
+}
+"""How each word of a status looks: the same word looks the same wherever it stands."""
+
 
 def target(move: str, status: Status) -> Status:
     """Where `move` leads from `status`. Raises IllegalMove for a pair that is not in the table."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import worker_process_shutdown
 from django.conf import settings
 
 from executions.announce import WAKE
@@ -17,21 +17,23 @@ DRAIN_SECONDS = 1.0
 _process: list[WorkerProcess] = []
 
 
-@worker_process_init.connect
-def begin(**_: Any) -> None:
-    """A lease and an engine of this process's own: nothing made before the fork may be used after it."""
-    process = WorkerProcess(settings.DATABASE_URL)
-    process.lease.start()
-    _process[:] = [process]
+@shared_task(name=WAKE, ignore_result=True)
+def wake() -> int:
+    """Carry out what is due, for a while; the number of attempts carried out."""
+    return _this_process().engine.drain(DRAIN_SECONDS)
 
 
 @worker_process_shutdown.connect
 def end(**_: Any) -> None:
+    """Nothing is in hand between messages: the lease can go at once."""
     for process in _process:
         process.lease.end()
 
 
-@shared_task(name=WAKE, ignore_result=True)
-def wake() -> int:
-    """Carry out what is due, for a while; the number of attempts carried out."""
-    return _process[0].engine.drain(DRAIN_SECONDS)
+def _this_process() -> WorkerProcess:
+    """This process as a worker, made by its first message: nothing made before the fork may be used after it."""
+    if not _process:
+        process = WorkerProcess(settings.DATABASE_URL)
+        process.lease.start()
+        _process.append(process)
+    return _process[0]

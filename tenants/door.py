@@ -112,6 +112,9 @@ class Door(ViewSet):
         self.response = self.finalize_response(self.request, answer, *args, **kwargs)
         return self.response
 
+    def check_headers(self) -> None:
+        """What a mutation wants of its headers besides the rules of every route; raises InvalidInput, as its shape."""
+
     def idempotency_key(self) -> str | None:
         """The key under which this mutation happens at most once; None where there is none or none is taken."""
         if self.rules.keyless:
@@ -171,6 +174,7 @@ class Door(ViewSet):
         self.body = read_json(request._request, self.rules.limit)
         self.query = self.rules.query(request.query_params)
         self.input = self.rules.body(self.body)
+        self.check_headers()
         return self._mutate(lambda: action(**self.kwargs))
 
     def _admit(self, request: Request) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from functools import lru_cache
 
 from contract import json_values
 from contract.http import Answer
@@ -11,7 +11,7 @@ from contract.problems import FieldProblem, InvalidContent, NotFound, UnknownRef
 from contract.queries import listing, text
 from contract.shapes import ABSENT, FreeObject, Shape, Text
 from contract.timestamps import wire
-from executions.agents import agent_for
+from executions.agents import agent_of, check_agents
 from executions.api.executions import payment_link
 from executions.creation import Orchestrated, Origin, Request, create_execution
 from executions.models import Application, Execution
@@ -19,10 +19,11 @@ from executions.reading import application_of, applications_of, execution_of, ex
 from executions.rows import database_now
 from executions.states import Status
 from tenants.door import Door, takes
-from workflows import catalog
+from tenants.models import Tenant
+from workflows import catalog, templating
 from workflows.bindings import compile_input
 from workflows.failures import StepFailed
-from workflows.models import Template
+from workflows.models import Template, WorkflowVersion
 
 STATUS = {
     Status.AWAITING_PAYMENT: 1,
@@ -56,8 +57,9 @@ class DataOrchestrationDoor(Door):
     @takes("executions:write", body=Execute.read)
     def execute(self) -> Answer:
         """Accepted: the log routes tell how it goes on."""
-        template, version = catalog.executable_template(self.tenant, self.input["template_id"])
-        application = named_application(self, self.input["application_id"])
+        template, version, application = self._named()
+        agent = agent_of(self.tenant, version.workflow)
+        check_agents(self.tenant, agent, catalog.spec_of(version.id))
         request = Request(
             version=version,
             origin=Origin(
@@ -72,11 +74,23 @@ class DataOrchestrationDoor(Door):
             ),
             input=mapped_input(template, application),
             input_at="/application_id",
-            agent=agent_for(self.tenant, version.workflow, None),
+            agent=agent,
             orchestrated=Orchestrated(template, application),
         )
         execution = create_execution(self.tenant, request)
         return self.ok(show(execution), headers=payment_link(execution))
+
+    def _named(self) -> tuple[Template, WorkflowVersion, Application]:
+        """What the body names. Raises UnknownReference, for both members where both are wrong."""
+        try:
+            template, version = catalog.executable_template(self.tenant, self.input["template_id"])
+        except UnknownReference as refusal:
+            try:
+                named_application(self.tenant, self.input["application_id"])
+            except UnknownReference as other:
+                refusal.fields += other.fields
+            raise
+        return template, version, named_application(self.tenant, self.input["application_id"])
 
 
 class ApplicationDoor(Door):
@@ -125,10 +139,10 @@ class LogDoor(Door):
         return self.ok(show(execution))
 
 
-def named_application(door: Door, application_id: str) -> Application:
+def named_application(tenant: Tenant, application_id: str) -> Application:
     """The application that a body names. Raises UnknownReference."""
     try:
-        return application_of(door.tenant, application_id)
+        return application_of(tenant, application_id)
     except NotFound as refusal:
         problem = FieldProblem("/application_id", refusal.reason, refusal.message)
         raise UnknownReference(refusal.message, fields=[problem]) from refusal
@@ -136,19 +150,27 @@ def named_application(door: Door, application_id: str) -> Application:
 
 def mapped_input(template: Template, application: Application) -> dict[str, JSON]:
     """The workflow's input for this application. Raises InvalidContent where the template cannot make one of it."""
-    problems: list[FieldProblem] = []
-    compiled = compile_input(json_values.load(template.input), "/template_id", problems)
     try:
-        made = None if problems else compiled.resolve({"application": json_values.load(application.data)})
+        made = _compiled(template.input).resolve({"application": json_values.load(application.data)})
+        json_values.check(made)
     except StepFailed as failed:
-        problems.append(FieldProblem("/application_id", "input_not_made", failed.message))
-    else:
-        if not isinstance(made, dict):
-            problems.append(FieldProblem("/template_id", "input_not_made", "the template's input is no object"))
-            made = {}
-    if problems:
-        raise InvalidContent("the template makes no input of this application", fields=problems)
-    return cast("dict[str, JSON]", made)
+        raise _no_input("/application_id", failed.message) from failed
+    except json_values.InvalidJson as error:
+        raise _no_input("/application_id", f"{error.pointer or 'the input'}: {error}") from error
+    if not isinstance(made, dict):
+        raise _no_input("/template_id", "the template's input is no object")
+    return made
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> templating.Template:
+    """A template's stored input, which was checked when it was written, and so has no problems."""
+    return compile_input(json_values.load(text), "", [])
+
+
+def _no_input(field: str, message: str) -> InvalidContent:
+    problem = FieldProblem(field, "input_not_made", message)
+    return InvalidContent("the template makes no input of this application", fields=[problem])
 
 
 def show(execution: Execution) -> JSON:

@@ -18,13 +18,13 @@ from contract.queries import identifier, listing, one_of, parameters, text, time
 from contract.shapes import ABSENT, FreeObject, Shape, Text
 from contract.timestamps import wire
 from executions import commands
+from executions.agents import agent_of, check_agents
 from executions.client_tokens import client_token
 from executions.creation import Origin, Request, create_execution
 from executions.models import Attempt, Event, Execution
 from executions.reading import SteppedOn, events_of, execution_of, executions_of, payment_of, payment_status, steps_of
 from executions.states import Status
 from executions.telling import EVENTS, STATUSES, body_of, event_message
-from tenants import registry
 from tenants.door import Door, takes
 from workflows import catalog
 from workflows.models import WorkflowVersion
@@ -90,8 +90,11 @@ class ExecutionDoor(Door):
     def create(self) -> Answer:
         """Run a workflow, or have it wait for its payment."""
         given = self.input
+        version = named_version(self, given["workflowId"])
+        agent = agent_of(self.tenant, version.workflow)
+        check_agents(self.tenant, agent, catalog.spec_of(version.id))
         request = Request(
-            version=named_version(self, given["workflowId"]),
+            version=version,
             origin=Origin(
                 source_system=given["sourceSystem"],
                 source_entity_type=given["sourceEntityType"],
@@ -104,7 +107,7 @@ class ExecutionDoor(Door):
             ),
             input=given["requestPayload"],
             input_at="/requestPayload",
-            agent=registry.default_agent_of(self.tenant),
+            agent=agent,
             client_safe_metadata=given["clientSafeMetadata"],
         )
         execution = create_execution(self.tenant, request)
@@ -227,13 +230,14 @@ def show(execution: Execution) -> JSON:
 
 def show_event(execution: Execution, event: Event) -> JSON:
     body, words = body_of(event.body), EVENTS[event.type]
+    of_a_run = execution.queued_at is not None and event.created_at >= execution.queued_at
     return {
         "id": str(uuid5(execution.id, str(event.sequence))),
         "sequence": event.sequence,
         "executionId": str(execution.id),
         "organizationId": str(execution.tenant_id),
         "workflowId": str(execution.workflow_id),
-        "runId": run_name(execution.run_id) if execution.run_id else None,
+        "runId": run_name(execution.run_id) if execution.run_id and of_a_run else None,
         "nodeId": event.step,
         "requestId": execution.submission.request_id,
         "eventType": event.type,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from contract import json_values
 from contract.http import Answer
 from contract.identifiers import agent_name, run_name
 from contract.json_values import JSON
-from contract.problems import FieldProblem, InvalidInput
+from contract.problems import Conflict, FieldProblem, InvalidInput
 from contract.shapes import ABSENT, Flag, FreeObject, Shape, Text
 from contract.timestamps import wire
-from executions.agents import agent_for, check_agent
+from executions.agents import agent_of, carried_out_by, check_agents, named_agent
 from executions.api.executions import as_object, checkout_url, payment_link
 from executions.creation import Origin, Request, checked_spec, create_execution
 from executions.events import digest
@@ -20,6 +22,7 @@ from executions.states import Status, StepStatus
 from tenants.door import Door, takes
 from tenants.models import Agent
 from workflows import catalog
+from workflows.models import WorkflowVersion
 from workflows.spec import Spec
 
 STEPS_SHOWN = 1000
@@ -59,6 +62,13 @@ DEADLINE = "deadline_exceeded"
 class ExecuteDoor(Door):
     """Runs a published workflow, or shows what a run would do."""
 
+    def check_headers(self) -> None:
+        """A body of the page's prose contract names its tenant; one of only parameters and dry_run need not."""
+        prose = "agent_id" in self.input or self.body.get("input") is not None
+        if prose and not self.request.headers.get(TENANT_HEADER, "").strip():
+            problem = FieldProblem(f"header.{TENANT_HEADER}", "missing", "the tenant's id or slug is wanted")
+            raise InvalidInput(f"the header {TENANT_HEADER} is missing", fields=[problem])
+
     def idempotency_key(self) -> str | None:
         """A dry run takes none: nothing of it is stored."""
         return None if self.input["dry_run"] else super().idempotency_key()
@@ -66,10 +76,28 @@ class ExecuteDoor(Door):
     @takes("workflows:execute", body=Execute.read)
     def execute(self, workflow_id: str) -> Answer:
         """The execution as it was created; for a dry run its plan."""
-        self._require_tenant_header()
-        version = catalog.live_version(self.tenant, workflow_id)
-        agent = agent_for(self.tenant, version.workflow, self.input.get("agent_id"))
-        request = Request(
+        version, agent = self._named(workflow_id)
+        check_agents(self.tenant, agent, catalog.spec_of(version.id))
+        request = self._request(version, agent)
+        hashed = plan_hash(request)
+        check_plan(self.input.get("plan_hash"), hashed)
+        if self.input["dry_run"]:
+            return self.ok(show_plan(request, checked_spec(request), hashed))
+        execution = create_execution(self.tenant, request)
+        return self.ok(show_created(execution, request), headers=payment_link(execution))
+
+    def _named(self, workflow_id: str) -> tuple[WorkflowVersion, Agent]:
+        """What the path and the body name. An id that names nothing answers before a workflow that may not be run."""
+        agent_id = self.input.get("agent_id")
+        try:
+            version = catalog.live_version(self.tenant, workflow_id)
+        except Conflict:
+            named_agent(self.tenant, agent_id)
+            raise
+        return version, named_agent(self.tenant, agent_id) or agent_of(self.tenant, version.workflow)
+
+    def _request(self, version: WorkflowVersion, agent: Agent) -> Request:
+        return Request(
             version=version,
             origin=Origin(
                 source_system="workflows",
@@ -85,20 +113,6 @@ class ExecuteDoor(Door):
             agent=agent,
             parameters=self.input["parameters"],
         )
-        spec = checked_spec(request)
-        check_agent(agent, spec)
-        hashed = plan_hash(version, request.parameters)
-        check_plan(self.input.get("plan_hash"), hashed)
-        if self.input["dry_run"]:
-            return self.ok(show_plan(request, spec, hashed))
-        execution = create_execution(self.tenant, request)
-        return self.ok(show_created(execution, request, spec), headers=payment_link(execution))
-
-    def _require_tenant_header(self) -> None:
-        """A body of the page's prose contract names its tenant; one of only parameters and dry_run need not."""
-        if {"agent_id", "input"} & self.body.keys() and not self.request.headers.get(TENANT_HEADER):
-            problem = FieldProblem(f"header.{TENANT_HEADER}", "missing", "the tenant's id or slug is wanted")
-            raise InvalidInput(f"the header {TENANT_HEADER} is missing", fields=[problem])
 
 
 class OrchestrationDoor(Door):
@@ -117,8 +131,9 @@ def orchestration_status(execution: Execution) -> str:
     return ORCHESTRATION_STATUS[Status(execution.status)]
 
 
-def show_created(execution: Execution, request: Request, spec: Spec) -> JSON:
+def show_created(execution: Execution, request: Request) -> JSON:
     """The execute answer: the union of both published objects."""
+    steps = catalog.spec_of(request.version.id).steps[:STEPS_SHOWN]
     awaiting = execution.status == Status.AWAITING_PAYMENT
     return {
         "execution_id": str(execution.id),
@@ -131,11 +146,11 @@ def show_created(execution: Execution, request: Request, spec: Spec) -> JSON:
             {
                 "name": step.name,
                 "action": step.action,
-                "agent_id": step.agent_id or str(request.agent.id),
+                "agent_id": carried_out_by(step, request.agent.id),
                 "status": "pending",
                 "result": None,
             }
-            for step in spec.steps[:STEPS_SHOWN]
+            for step in steps
         ],
         "created_at": wire(execution.created_at),
         "started_at": wire(execution.queued_at),
@@ -169,19 +184,19 @@ def show(execution: Execution) -> JSON:
     steps = steps_of(execution, 0, STEPS_SHOWN)
     output = None if execution.output is None else json_values.load(execution.output)
     run = run_name(execution.run_id) if execution.run_id else None
-    agent: Agent | None = asked.agent
+    agent_id: UUID | None = asked.agent_id
     failed = execution.status in {Status.FAILED, Status.CANCELLED}
+    carriers = {carried_out_by(step.spec, agent_id) for step in steps}
     return {
         "id": run,
         "orchestration_id": run,
-        "execution_id": str(execution.id),
         "workflow_id": str(execution.workflow_id),
-        "workflow_version": execution.version.version,
-        "agent_id": agent_name(agent.id) if agent else None,
-        "agents": sorted({step.spec.agent_id or str(agent.id if agent else "") for step in steps}),
+        "workflow_version": catalog.spec_of(execution.version_id).version,
+        "agent_id": agent_name(agent_id) if agent_id else None,
+        "agents": sorted(carrier for carrier in carriers if carrier),
         "parameters": json_values.load(asked.parameters),
         "status": orchestration_status(execution),
-        "steps": [show_step(step, agent) for step in steps],
+        "steps": [show_step(step, agent_id) for step in steps],
         "output": as_object(output),
         "results": {step.spec.name: shown_result(step) for step in steps if step.status == StepStatus.SUCCEEDED},
         "total_cost_cents": None,
@@ -194,13 +209,13 @@ def show(execution: Execution) -> JSON:
     }
 
 
-def show_step(step: SteppedOn, agent: Agent | None) -> JSON:
+def show_step(step: SteppedOn, agent_id: UUID | None) -> JSON:
     started, ended = step.started_at, step.finished_at
     return {
         "step_id": str(step.id),
         "step_number": step.spec.index + 1,
         "name": step.spec.name,
-        "agent_id": step.spec.agent_id or (str(agent.id) if agent else None),
+        "agent_id": carried_out_by(step.spec, agent_id),
         "action": step.spec.action,
         "status": STEP_STATUS.get(StepStatus(step.status), step.status),
         "result": shown_result(step),

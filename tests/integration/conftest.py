@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         postgres=not os.environ.get("DATABASE_URL"),
         valkey=not os.environ.get("REDIS_URL"),
         pause=time.sleep,
-        say=lambda text: config.get_terminal_writer().line(text),
+        say=lambda _: None,
     )
     config.add_cleanup(servers.stop)
     servers.start()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+NAME = re.compile(r"[A-Za-z0-9._-]+")
 OUTSIDE = {"tests", "examples"}
 
 
@@ -66,6 +69,33 @@ def test_every_file_says_what_lives_in_it() -> None:
 def test_imports_stand_at_the_top() -> None:
     inner = [(path, node.name) for path, node in functions() if any(map(is_import, ast.walk(node)))]
     assert inner == []
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    with (CHECKOUT / "pyproject.toml").open("rb") as file:
+        declared = {spelled(NAME.findall(line)[0]) for line in tomllib.load(file)["project"]["dependencies"]}
+    providers = packages_distributions()
+    undeclared = {
+        (named(path), module)
+        for path, module in imported()
+        if module in providers and not declared & {spelled(name) for name in providers[module]}
+    }
+    assert undeclared == set()
+
+
+def spelled(name: str) -> str:
+    """A distribution's name as every index normalises it."""
+    return name.lower().replace("_", "-")
+
+
+def imported() -> Iterator[tuple[Path, str]]:
+    """Every (file, top-level module it imports)."""
+    for path in python_files():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from ((path, alias.name.split(".")[0]) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield path, (node.module or "").split(".")[0]
 
 
 def named(path: Path) -> str:

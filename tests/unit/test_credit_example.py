@@ -140,15 +140,21 @@ def test_a_rule_of_the_policy_overrules_good_points(change: dict[str, Any], outc
     [
         {"reference": "X"},
         {"amount": 0},
+        {"amount": 100001},
+        {"amount": 5},
         {"duration_months": 0},
+        {"duration_months": 121},
         {"housing": "castle"},
-        {"amount": 3, "duration_months": 6},
+        {"employment": "retired"},
     ],
 )
 def test_the_guardrail_stops_an_application_that_cannot_be_right(change: dict[str, Any]) -> None:
     spec = parse_definition(definition(*PLACEHOLDERS))
-    with pytest.raises(StepFailed):
-        decided(spec, replace(PEOPLE[0], application={**PEOPLE[0].application, **change}))
+    guardrail = spec.steps[spec.by_name["application_check"]].program
+    assert isinstance(guardrail, PureProgram)
+    with pytest.raises(StepFailed) as failed:
+        guardrail.run({"input": {**PEOPLE[0].application, **change}})
+    assert failed.value.kind == "guardrail_failed"
 
 
 def test_the_bureau_knows_the_applicants_and_nobody_else() -> None:

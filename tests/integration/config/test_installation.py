@@ -12,7 +12,7 @@ from config.checks import no_sandbox_payments
 
 @pytest.mark.django_db
 def test_the_migrations_say_what_the_models_say() -> None:
-    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+    call_command("makemigrations", check=True, dry_run=True)
 
 
 @pytest.mark.django_db

@@ -285,8 +285,8 @@ def test_ten_thousand_steps_are_checked_in_seconds(steps: Any) -> None:
     assert len(spec.steps) == len(raw)
 
 
-MEMBERS = """name steps type config depends_on action parameters when retry on_failure output price amount currency refund
-rules default outcome checks assert schema value url method headers query body tool arguments payload"""
+MEMBERS = """name steps type config depends_on action parameters when retry on_failure output price amount currency
+refund rules default outcome checks assert schema value url method headers query body tool arguments payload"""
 VALUES = "noop transform decision http webhook guardrail_check a b ${{input.x}} ${{steps.a.output}} ${{ fail continue"
 _words = st.sampled_from(f"{MEMBERS} {VALUES}".split())
 _json = st.recursive(

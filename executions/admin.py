@@ -1,0 +1,281 @@
+"""The admin's windows on executions: rows are looked at here; what changes one is a command, by an action."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
+from unfold.decorators import action
+from unfold.paginator import InfinitePaginator
+
+from contract.identifiers import RUN, parse_id, run_name
+from contract.problems import Conflict
+from executions import commands, panels
+from executions.filters import EventTypeFilter, QuarantinedFilter, WorkflowFilter
+from executions.models import (
+    Application,
+    Arrival,
+    Attempt,
+    DueStep,
+    Event,
+    Execution,
+    Payment,
+    Step,
+    Submission,
+    Worker,
+)
+from executions.money import formatted
+from executions.operating import Question, ask_and_act
+from executions.reading import payment_of
+from executions.states import TERMINAL, PaymentStatus, Status
+from tenants.admin import ReadOnlyAdmin
+from tenants.models import Tenant
+
+CONFIRM = Question("confirm", "Confirm the payment", "reference", 255, "Confirm the payment")
+CANCEL = Question("cancel", "Cancel the execution", "reason", 1000, "Cancel the execution")
+
+
+class Newest(InfinitePaginator):  # type: ignore[misc]
+    """Pages through the newest rows without counting them; older ones are found by searching."""
+
+    @cached_property
+    def count(self) -> int:
+        """The most rows that can be paged through."""
+        return 10_000
+
+
+class EngineAdmin(ReadOnlyAdmin):
+    """A window on rows by the million: nothing is counted, and nothing sorted by a column without an index."""
+
+    paginator: type[Paginator[Any]] = Newest
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+    list_per_page = 50
+    list_disable_select_all = True
+    list_fullwidth = True
+
+
+class OfExecutionAdmin(EngineAdmin):
+    """Rows that belong to an execution: searched by its id, and then in their own order."""
+
+    search_fields = ("execution",)
+    search_help_text = "the execution's id"
+    own_order: ClassVar[tuple[str, ...]] = ("id",)
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Newest first, except within one execution."""
+        return self.own_order if {"execution__exact", "q"} & request.GET.keys() else ("-id",)
+
+    def get_search_results(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
+        """Those of one execution."""
+        if not term:
+            return rows, False
+        identifier = parse_id(term.strip())
+        return (rows.filter(execution=identifier) if identifier else rows.none()), False
+
+    @admin.display(description="execution")
+    def of_execution(self, row: Any) -> SafeString:
+        """A link, without reading the execution."""
+        return panels.page_of(Execution(id=row.execution_id), str(row.execution_id))
+
+    @admin.display(description="status")
+    def coloured(self, row: Any) -> SafeString:
+        """The status in its colour."""
+        return panels.badge(row.status)
+
+
+@admin.register(Execution)
+class ExecutionAdmin(EngineAdmin):
+    """Executions, with their steps and newest events."""
+
+    list_display = ("id", "coloured", "workflow", "version", "tenant", "external_ref", "created_at", "duration")
+    list_filter = ("status", "tenant", WorkflowFilter, QuarantinedFilter)
+    list_select_related = ("tenant", "workflow", "version", "submission")
+    ordering = ("-id",)
+    search_fields = ("id",)
+    search_help_text = "id, run id or external reference"
+    actions = ("confirm", "cancel")
+    actions_detail = ("confirm_this", "cancel_this")
+    change_form_after_template = "executions/execution_page.html"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("coloured", "status_reason", "intent"),
+                    ("tenant", "workflow", "version"),
+                    ("payment_page", "run_name", "outcome"),
+                    ("created_at", "queued_at", "started_at"),
+                    ("finished_at", "duration", "deadline_at"),
+                )
+            },
+        ),
+        (
+            "Asked for",
+            {
+                "fields": (
+                    ("source", "external_ref", "initiated_by"),
+                    ("application", "request_id", "agent"),
+                    "asked_input",
+                    "asked_parameters",
+                )
+            },
+        ),
+        ("Output", {"fields": ("pretty_output",)}),
+        (
+            "Engine",
+            {
+                "fields": (
+                    ("steps_left", "steps_running", "steps_ready", "steps_waiting"),
+                    ("due_at", "tries", "quarantined_at"),
+                    ("seq", "event_sequence", "head"),
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Execution]:
+        """Without what can be megabytes."""
+        return super().get_queryset(request).defer("output", "version__definition", "version__sealed")  # type: ignore[no-any-return]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
+        """Every one of them."""
+        named = [name for _, options in self.fieldsets for line in options["fields"] for name in _names(line)]
+        return list(dict.fromkeys(named))
+
+    def get_search_results(
+        self, request: HttpRequest, rows: QuerySet[Execution], term: str
+    ) -> tuple[QuerySet[Execution], bool]:
+        """By id, by run id in either spelling, else by external reference: each by an index."""
+        term = term.strip()
+        if not term:
+            return rows, False
+        identifier = parse_id(term, RUN)
+        for column in ("id", "run_id") if identifier else ():
+            if (found := rows.filter(**{column: identifier})).exists():
+                return found, False
+        tenants = Tenant.objects.values("id")
+        return rows.filter(submission__tenant__in=tenants, submission__external_ref=term), False
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **members: Any) -> HttpResponse:
+        """With the tables of steps and events."""
+        if (execution := members.get("obj")) is not None:
+            context |= _tables(execution, request.GET.get("steps", ""))
+        return super().render_change_form(request, context, **members)  # type: ignore[no-any-return]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Those that the execution's status allows."""
+        allowed = super().get_actions_detail(request, object_id)
+        identifier = parse_id(object_id)
+        status = Execution.objects.filter(id=identifier).values_list("status", flat=True).first() if identifier else None
+        hidden = set() if status == Status.AWAITING_PAYMENT else {"confirm_this"}
+        hidden |= {"cancel_this"} if status is None or Status(status) in TERMINAL else set()
+        return [one for one in allowed if one.path not in {name.removesuffix("_this") for name in hidden}]
+
+    def has_confirm_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
+        """Those who may change payments."""
+        return request.user.has_perm("executions.change_payment")
+
+    def has_cancel_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
+        """Those who may change executions."""
+        return request.user.has_perm("executions.change_execution")
+
+    @admin.action(description="Confirm the payment of the chosen executions", permissions=("confirm",))
+    def confirm(self, request: HttpRequest, rows: QuerySet[Execution]) -> HttpResponse | None:
+        """Asks for a reference."""
+        return ask_and_act(self, request, rows.select_related("payment"), CONFIRM, _confirm_execution)
+
+    @admin.action(description="Cancel the chosen executions", permissions=("cancel",))
+    def cancel(self, request: HttpRequest, rows: QuerySet[Execution]) -> HttpResponse | None:
+        """Asks for a reason."""
+        return ask_and_act(self, request, rows, CANCEL, _cancel)
+
+    @action(description="Confirm the payment", permissions=("confirm",), url_path="confirm")  # type: ignore[untyped-decorator]
+    def confirm_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks for a reference."""
+        return self.confirm(request, _one(object_id)) or _back(object_id)
+
+    @action(description="Cancel", permissions=("cancel",), url_path="cancel")  # type: ignore[untyped-decorator]
+    def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks for a reason."""
+        return self.cancel(request, _one(object_id)) or _back(object_id)
+
+    @admin.display(description="status")
+    def coloured(self, row: Execution) -> SafeString:
+        """The status in its colour; a quarantined one says so."""
+        return panels.label("quarantined", "danger") if row.quarantined_at else panels.badge(row.status)
+
+    @admin.display(description="took")
+    def duration(self, row: Execution) -> str:
+        """From start to end."""
+        return panels.took(row)
+
+    @admin.display(description="external ref")
+    def external_ref(self, row: Execution) -> str:
+        """The caller's own name for it."""
+        return row.submission.external_ref or "-"
+
+    @admin.display(description="run id")
+    def run_name(self, row: Execution) -> str:
+        """As the API spells it."""
+        return run_name(row.run_id) if row.run_id else "-"
+
+    @admin.display(description="payment")
+    def payment_page(self, row: Execution) -> SafeString | str:
+        """A link, where it costs something."""
+        payment = payment_of(row)
+        return panels.page_of(payment, _price(payment)) if payment else "not required"
+
+    @admin.display(description="source")
+    def source(self, row: Execution) -> str:
+        """The caller's system and thing."""
+        asked = row.submission
+        return f"{asked.source_system} / {asked.source_entity_type} / {asked.source_entity_id or '-'}"
+
+    @admin.display(description="initiated by")
+    def initiated_by(self, row: Execution) -> str:
+        """Who created it."""
+        return f"{row.submission.initiated_by_type} {row.submission.initiated_by_id}"
+
+    @admin.display(description="application")
+    def application(self, row: Execution) -> SafeString | str:
+        """A link, for a data orchestration."""
+        application = row.submission.application
+        return panels.page_of(application) if application else "-"
+
+    @admin.display(description="request id")
+    def request_id(self, row: Execution) -> str:
+        """Of the request that created it."""
+        return row.submission.request_id
+
+    @admin.display(description="agent")
+    def agent(self, row: Execution) -> SafeString | str:
+        """Whom it runs for."""
+        return panels.page_of(row.submission.agent) if row.submission.agent else "-"
+
+    @admin.display(description="input")
+    def asked_input(self, row: Execution) -> SafeString | str:
+        """Readable."""
+        return panels.pretty(row.submission.input)
+
+    @admin.display(description="parameters")
+    def asked_parameters(self, row: Execution) -> SafeString | str:
+        """Readable."""
+        return panels.pretty(row.submission.parameters)
+
+    @admin.display(description="output")
+    def pretty_output(self, row: Execution) -> SafeString | str:
+        """Readable."""
+        return panels.pretty(row.output)
+
+    @admin.display(description="newest hash")
+    def head(self, row: Execution) -> str:
+        """In hex."""
+        return bytes(row.chain_head).hex()

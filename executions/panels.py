@@ -1,0 +1,136 @@
+"""What the admin's pages on executions are made of: badges, readable JSON, tables with a bound on their rows."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Model
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from contract import json_values
+from executions.models import Attempt, Event, Execution, Step
+from executions.states import TONES
+from executions.telling import EVENTS, body_of, event_message
+
+STEPS_SHOWN = 50
+ATTEMPTS_SHOWN = 20
+EVENTS_SHOWN = 50
+CHARACTERS_SHOWN = 20_000
+
+_LEVEL_TONES = {"info": "neutral", "warning": "warning", "error": "danger"}
+_PRE = "max-height:26rem;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;font-size:12px;line-height:1.5"
+
+Table = dict[str, Any]
+"""What unfold's table component shows: {headers, rows}."""
+
+
+def badge(word: str, tone: str | None = None) -> SafeString:
+    """A word in the colour of its status."""
+    return label(word.removeprefix("workflow_").replace("_", " "), tone or TONES[word])
+
+
+def label(text: str, tone: str) -> SafeString:
+    """A coloured label; the tone is one of those in TONES."""
+    return mark_safe(render_to_string("unfold/helpers/label.html", {"text": text, "type": tone}))  # noqa: S308
+
+
+def pretty(text: str | None) -> SafeString | str:
+    """Stored JSON text, indented; a long one is cut and says so."""
+    if text is None:
+        return "-"
+    whole = json.dumps(json_values.load(text), indent=2, ensure_ascii=False)
+    cut = "" if len(whole) <= CHARACTERS_SHOWN else f"\n... the first {CHARACTERS_SHOWN:,} of {len(whole):,} characters"
+    return format_html('<pre style="{}">{}{}</pre>', _PRE, whole[:CHARACTERS_SHOWN], cut)
+
+
+def moment(at: datetime | None) -> str:
+    """To the millisecond, UTC."""
+    return "-" if at is None else at.strftime("%Y-%m-%d %H:%M:%S.") + f"{at.microsecond // 1000:03}"
+
+
+def took(row: Attempt | Execution) -> str:
+    """From its start to its end."""
+    if row.started_at is None or row.finished_at is None:
+        return "-"
+    seconds = (row.finished_at - row.started_at).total_seconds()
+    return f"{seconds * 1000:,.0f} ms" if seconds < 10 else f"{seconds:,.1f} s"
+
+
+def page_of(row: Model, text: str | None = None) -> SafeString:
+    """A link to the row's page."""
+    options = row._meta
+    address = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])
+    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text or str(row))
+
+
+def list_of(model: type[Model], execution: Execution) -> str:
+    """The address of the list of all that an execution has of `model`."""
+    options = model._meta
+    address = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+    return f"{address}?{urlencode({'execution__exact': execution.id})}"
+
+
+def steps_table(execution: Execution, first: int) -> Table:
+    """One page of the steps, from index `first`, each with its newest attempt: two queries."""
+    last = first + STEPS_SHOWN
+    steps = list(Step.objects.filter(execution=execution, index__gte=first, index__lt=last).order_by("index"))
+    newest = {attempt.step_index: attempt for attempt in _newest_attempts(execution, first, last)}
+    headers = ["#", "step", "status", "attempts", "started", "took", "worker", "error"]
+    return {"headers": headers, "rows": [_step(step, newest.get(step.index)) for step in steps]}
+
+
+def attempts_table(step: Step) -> Table:
+    """The newest attempts at a step."""
+    rows = Attempt.objects.filter(execution_id=step.execution_id, step_index=step.index).order_by("-number")
+    headers = ["attempt", "status", "started", "took", "worker", "code", "error"]
+    return {"headers": headers, "rows": [_attempt(row) for row in rows.defer("input", "output")[:ATTEMPTS_SHOWN]]}
+
+
+def events_table(execution: Execution) -> Table:
+    """The newest events, newest first."""
+    rows = Event.objects.filter(execution=execution).order_by("-sequence")[:EVENTS_SHOWN]
+    return {"headers": ["#", "at", "event", "step", "message"], "rows": [_event(row) for row in rows]}
+
+
+def event_badge(event: Event) -> SafeString:
+    """The event's title in the colour of its level."""
+    words = EVENTS[event.type]
+    return label(words.title, _LEVEL_TONES[words.level])
+
+
+def message_of(event: Event) -> str:
+    return event_message(event.type, body_of(event.body))
+
+
+def error_of(attempt: Attempt) -> str:
+    """What went wrong, in a line."""
+    if attempt.error is None:
+        return ""
+    error = json_values.load(attempt.error)
+    return f"{error['kind']}: {error['message']}"[:200]
+
+
+def _newest_attempts(execution: Execution, first: int, last: int) -> list[Attempt]:
+    rows = Attempt.objects.filter(execution=execution, step_index__gte=first, step_index__lt=last)
+    return list(rows.order_by("step_index", "-number").distinct("step_index").defer("input", "output"))
+
+
+def _step(step: Step, attempt: Attempt | None) -> list[Any]:
+    began = [moment(attempt.started_at), took(attempt), attempt.worker_name] if attempt else ["-", "-", "-"]
+    error = error_of(attempt) if attempt else ""
+    return [step.index, page_of(step), badge(step.status), step.attempts, *began, error]
+
+
+def _attempt(row: Attempt) -> list[Any]:
+    link = page_of(row, f"{row.number}")
+    return [link, badge(row.status), moment(row.started_at), took(row), row.worker_name, row.code_version, error_of(row)]
+
+
+def _event(row: Event) -> list[Any]:
+    return [row.sequence, moment(row.created_at), event_badge(row), row.step or "", message_of(row)]
