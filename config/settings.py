@@ -158,6 +158,18 @@ USE_I18N = False
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 
+DATETIME_FORMAT = "Y-m-d H:i:s"
+UNFOLD = {
+    "SITE_TITLE": "Traceway",
+    "SITE_HEADER": "Traceway",
+    "SITE_SYMBOL": "conversion_path",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "6px",
+}
+"""The look of the admin; its windows are each room's own admin.py."""
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config import errors, health
+from executions.checkout import pay
 
 handler400 = errors.bad_request
 handler403 = errors.forbidden
@@ -16,6 +17,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),
+    path("pay/<str:order_id>", pay),
     path("", include("tenants.urls")),
     path("", include("executions.urls")),
     path("", include("workflows.urls")),

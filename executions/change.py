@@ -146,6 +146,7 @@ class Change:
     ends: Sequence[AttemptEnd] = ()
     due_gone: Sequence[DueRow] = ()
     due_new: Sequence[DueRow] = ()
+    due_cleared: bool = False
     consumed: Sequence[int] = ()
 
     def after(self) -> ExecutionRow:

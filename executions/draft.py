@@ -31,9 +31,10 @@ class Draft:
     happenings: list[Happening] = field(default_factory=list)
     attempts: dict[int, AttemptRow] = field(default_factory=dict)
     ends: list[AttemptEnd] = field(default_factory=list)
-    due: list[DueRow] = field(init=False)
+    due: dict[int, DueRow] = field(init=False)
+    due_cleared: bool = False
     due_gone: list[DueRow] = field(default_factory=list)
-    due_new: list[DueRow] = field(default_factory=list)
+    due_new: dict[int, DueRow] = field(default_factory=dict)
     consumed: list[int] = field(default_factory=list)
     moves: list[str] = field(default_factory=list)
     _states: dict[int, StepState] = field(init=False)
@@ -41,7 +42,7 @@ class Draft:
 
     def __post_init__(self) -> None:
         self.standing = self.loaded.row.standing
-        self.due = list(self.loaded.due)
+        self.due = {row.index: row for row in self.loaded.due}
         if self.standing.steps_made:
             self.rows = dict(self.loaded.steps)
         else:
@@ -118,18 +119,13 @@ class Draft:
 
     def schedule(self, index: int, at: datetime) -> None:
         """The step may begin at `at`, by whoever takes it."""
-        row = DueRow(index, at)
-        self.due.append(row)
-        self.due_new.append(row)
+        self.due[index] = self.due_new[index] = DueRow(index, at)
 
     def unschedule(self, index: int) -> None:
-        """The step was taken up, or will never be."""
-        for row in [row for row in self.due if row.index == index]:
-            self.due.remove(row)
-            if row in self.due_new:
-                self.due_new.remove(row)
-            else:
-                self.due_gone.append(row)
+        """The step was taken up."""
+        row = self.due.pop(index, None)
+        if row is not None and self.due_new.pop(index, None) is None:
+            self.due_gone.append(row)
 
     def consume(self, arrival: ArrivalRow) -> None:
         self.consumed.append(arrival.id)
@@ -153,7 +149,8 @@ class Draft:
             attempts=list(self.attempts.values()),
             ends=self.ends,
             due_gone=self.due_gone,
-            due_new=self.due_new,
+            due_new=list(self.due_new.values()),
+            due_cleared=self.due_cleared,
             consumed=self.consumed,
         )
 
@@ -170,8 +167,9 @@ class Draft:
 
     def _finish(self, ending: Ending, output: str | None, outcome: tuple[str | None, str | None]) -> None:
         self.moves.append(ending)
-        for row in list(self.due):
-            self.unschedule(row.index)
+        # Only a window of them was loaded, so what is left goes without being named.
+        self.due_cleared = bool(self.loaded.due)
+        self.due_new.clear()
         data = self._execution_data(ending) | {"output": digest(output) if output is not None else None}
         self.happenings.append(Happening(MOVES[ending].event, data))
         self.standing = replace(
@@ -194,7 +192,7 @@ class Draft:
     def _due_at(self) -> datetime | None:
         if self.standing.status in TERMINAL:
             return None
-        moments = [row.due_at for row in self.due] if self.running else []
+        moments = [row.due_at for row in self.due.values()] if self.running else []
         if self.standing.deadline_at is not None:
             moments.append(self.standing.deadline_at)
         return min(moments, default=None)

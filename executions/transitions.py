@@ -119,8 +119,12 @@ def _rows(change: Change, part: str) -> list[Any]:
             return [_step(change, index) for index in change.steps]
         case "attempts" | "ends":
             return [asdict(row) for row in getattr(change, part)]
+        case "due_gone" if change.due_cleared:
+            return []
         case "due_gone" | "due_new":
             return [{"index": row.index, "due_at": row.due_at} for row in getattr(change, part)]
+        case "due_cleared":
+            return [True] if change.due_cleared else []
         case "consumed":
             return [{"id": row} for row in change.consumed]
         case _:
@@ -212,6 +216,9 @@ _PARTS = {
     CASE a.status WHEN 'running' THEN NULL ELSE %(now)s::timestamptz END
   FROM moved, json_to_recordset(%(attempts)s)
     AS a(index int, number int, status text, input text, output text, error text)
+)""",
+    "due_cleared": """due_cleared AS (
+  DELETE FROM due_step USING moved WHERE due_step.execution_id = moved.id
 )""",
     "due_gone": """due_gone AS (
   DELETE FROM due_step USING moved, json_to_recordset(%(due_gone)s) AS d(index int, due_at timestamptz)

@@ -128,7 +128,7 @@ class Advance:
         """Work in the outcome and everything that is due; claim one effectful step if `may_claim`."""
         self._set_deadline()
         ready = self._take_in(outcome)
-        due = [row.index for row in self.draft.due[: DUE_WINDOW - 1] if row.due_at <= self.draft.now]
+        due = [row.index for row in self.loaded.due[: DUE_WINDOW - 1] if row.due_at <= self.draft.now]
         if not self.loaded.row.standing.steps_made:
             due = [step.index for step in self.spec.steps if step.is_root]
         self._load(due)
@@ -226,7 +226,7 @@ class Advance:
             if (pure and self._within_bounds()) or (not pure and may_claim and self.claim is None):
                 self._load_results([index, *queue][: PURE_STEPS if pure else 1])
                 queue.extend(self._take_up(index))
-            elif all(row.index != index for row in self.draft.due):
+            elif index not in self.draft.due:
                 self.draft.schedule(index, self.draft.now)
 
     def _within_bounds(self) -> bool:

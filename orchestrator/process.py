@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from uuid import UUID, uuid4
 
+import psycopg
 from django.conf import settings
+from django.db import DatabaseError, connection
 
 from contract import json_values
 from executions.announce import announce
@@ -29,8 +31,12 @@ from workflows.patches import apply_parameters
 
 @lru_cache(maxsize=2048)
 def program(version_id: UUID, parameters: str) -> Program:
-    """What a run of this version with these parameters carries out."""
-    spec = catalog.spec_of(version_id)
+    """What a run of this version with these parameters carries out. Raises psycopg.OperationalError in an outage."""
+    try:
+        spec = catalog.spec_of(version_id)
+    except DatabaseError as error:
+        connection.close()
+        raise psycopg.OperationalError("the definition could not be read") from error
     if parameters == "{}":
         return Program(spec, {})
     patched, free = apply_parameters(spec.raw, json_values.load(parameters))

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 0.5
-WAKE_AFTER_SECONDS = 1.0
+SHORTEST_SECONDS = 0.02
 GRACE_SECONDS = 5.0
 """No lease ends within this time of the server's own start: an outage of the database must not orphan everybody."""
 UNLISTED_SECONDS = 3.0
@@ -26,10 +26,11 @@ UNLISTED_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep found: attempts put down as lost, and whether anything is due that nobody took."""
+    """What one sweep found: attempts put down as lost; whether anything is due; seconds until the next thing is."""
 
     lost: int
-    waiting: bool
+    due: bool
+    next_due: float
 
 
 def sweep(connection: psycopg.Connection[dict[str, Any]]) -> Swept:
@@ -40,8 +41,9 @@ def sweep(connection: psycopg.Connection[dict[str, Any]]) -> Swept:
             "attempt_lost", execution_id=str(row["execution_id"]), step=row["step_index"], attempt=row["number"]
         )
     connection.execute(_FORGET)
-    waiting = connection.execute(_WAITING, {"after": WAKE_AFTER_SECONDS}).fetchone()
-    return Swept(len(lost), waiting is not None)
+    found = connection.execute(_NEXT_DUE).fetchone()
+    seconds = EVERY_SECONDS if found is None else found["seconds"]
+    return Swept(len(lost), due=seconds <= 0, next_due=seconds)
 
 
 def sweep_for_ever(url: str, announce: Callable[[], None], over: threading.Event) -> None:
@@ -49,10 +51,14 @@ def sweep_for_ever(url: str, announce: Callable[[], None], over: threading.Event
     while not over.is_set():
         try:
             with psycopg.connect(url, autocommit=True, row_factory=dict_row, options=_OPTIONS) as connection:
-                while not over.wait(EVERY_SECONDS):
+                pause = EVERY_SECONDS
+                while not over.wait(pause):
                     found = sweep(connection)
-                    if found.lost or found.waiting:
+                    if found.due:
                         announce()
+                    pause = (
+                        min(max(found.next_due, SHORTEST_SECONDS), EVERY_SECONDS) if not found.due else EVERY_SECONDS
+                    )
         except psycopg.Error as error:
             log.warning("sweep_failed", error=str(error))
             over.wait(EVERY_SECONDS)
@@ -87,7 +93,8 @@ SELECT execution_id, 'attempt_lost', json_build_object('index', step_index, 'num
 FROM orphan
 RETURNING execution_id, payload::json->>'index' AS step_index, payload::json->>'number' AS number"""
 
-_WAITING = """
-SELECT 1 AS found FROM execution WHERE due_at <= statement_timestamp() - %(after)s * interval '1 second' LIMIT 1"""
+_NEXT_DUE = """
+SELECT EXTRACT(epoch FROM due_at - clock_timestamp())::float AS seconds
+FROM execution WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1"""
 
 _FORGET = "DELETE FROM worker WHERE expires_at < clock_timestamp() - interval '1 day'"

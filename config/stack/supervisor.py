@@ -47,7 +47,7 @@ class Kept:
     def keep(self, now: float) -> None:
         """Notice that the child ended; start it when it is due."""
         if self.child.process is not None and self.child.ended():
-            say(f"{self.child.name} ended with status {self.child.process.returncode}, its log is {self.child.log}")
+            say(f"{self.child.name} ended with status {self.child.process.returncode}: {self.child.last_words(1)}")
             self.failures = 1 if now - self.started > _STABLE_SECONDS else self.failures + 1
             self.due = now + min(_LONGEST_BACKOFF_SECONDS, 0.1 * 2**self.failures)
             self.child.process = None

@@ -284,9 +284,11 @@ def test_a_doubled_hint_does_nothing_twice(alice: Tenant, world: World) -> None:
 def test_without_any_hint_the_sweep_finds_what_is_due(alice: Tenant) -> None:
     execution = submitted(alice, published(alice, [noop("a")]))
     with psycopg.connect(database_url(), autocommit=True, row_factory=dict_row) as swept_by:
-        assert not sweep(swept_by).waiting
-        Execution.objects.filter(id=execution.id).update(due_at=execution.created_at - timedelta(seconds=2))
-        assert sweep(swept_by).waiting
+        assert sweep(swept_by).due
+        Execution.objects.filter(id=execution.id).update(due_at=execution.created_at + timedelta(hours=1))
+        found = sweep(swept_by)
+        assert not found.due
+        assert 3500 < found.next_due <= 3600
 
 
 def test_two_parents_that_finish_at_the_same_moment_both_reach_their_join(alice: Tenant) -> None:

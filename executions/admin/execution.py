@@ -1,94 +1,31 @@
-"""The admin's windows on executions: rows are looked at here; what changes one is a command, by an action."""
+"""The window on executions: where each stands, what was asked for, its steps and newest events; confirm and cancel."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
-from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 from unfold.decorators import action
-from unfold.paginator import InfinitePaginator
 
 from contract.identifiers import RUN, parse_id, run_name
 from contract.problems import Conflict
-from executions import commands, panels
-from executions.filters import EventTypeFilter, QuarantinedFilter, WorkflowFilter
-from executions.models import (
-    Application,
-    Arrival,
-    Attempt,
-    DueStep,
-    Event,
-    Execution,
-    Payment,
-    Step,
-    Submission,
-    Worker,
-)
+from executions import commands
+from executions.admin import panels
+from executions.admin.filters import QuarantinedFilter, WorkflowFilter
+from executions.admin.operating import Question, ask_and_act
+from executions.admin.windows import EngineAdmin
+from executions.models import Arrival, Attempt, DueStep, Event, Execution
 from executions.money import formatted
-from executions.operating import Question, ask_and_act
 from executions.reading import payment_of
-from executions.states import TERMINAL, PaymentStatus, Status
-from tenants.admin import ReadOnlyAdmin
+from executions.states import TERMINAL, Status
 from tenants.models import Tenant
 
 CONFIRM = Question("confirm", "Confirm the payment", "reference", 255, "Confirm the payment")
 CANCEL = Question("cancel", "Cancel the execution", "reason", 1000, "Cancel the execution")
-
-
-class Newest(InfinitePaginator):  # type: ignore[misc]
-    """Pages through the newest rows without counting them; older ones are found by searching."""
-
-    @cached_property
-    def count(self) -> int:
-        """The most rows that can be paged through."""
-        return 10_000
-
-
-class EngineAdmin(ReadOnlyAdmin):
-    """A window on rows by the million: nothing is counted, and nothing sorted by a column without an index."""
-
-    paginator: type[Paginator[Any]] = Newest
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-    sortable_by = ()
-    list_per_page = 50
-    list_disable_select_all = True
-    list_fullwidth = True
-
-
-class OfExecutionAdmin(EngineAdmin):
-    """Rows that belong to an execution: searched by its id, and then in their own order."""
-
-    search_fields = ("execution",)
-    search_help_text = "the execution's id"
-    own_order: ClassVar[tuple[str, ...]] = ("id",)
-
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """Newest first, except within one execution."""
-        return self.own_order if {"execution__exact", "q"} & request.GET.keys() else ("-id",)
-
-    def get_search_results(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
-        """Those of one execution."""
-        if not term:
-            return rows, False
-        identifier = parse_id(term.strip())
-        return (rows.filter(execution=identifier) if identifier else rows.none()), False
-
-    @admin.display(description="execution")
-    def of_execution(self, row: Any) -> SafeString:
-        """A link, without reading the execution."""
-        return panels.page_of(Execution(id=row.execution_id), str(row.execution_id))
-
-    @admin.display(description="status")
-    def coloured(self, row: Any) -> SafeString:
-        """The status in its colour."""
-        return panels.badge(row.status)
 
 
 @admin.register(Execution)
@@ -145,13 +82,11 @@ class ExecutionAdmin(EngineAdmin):
         """Without what can be megabytes."""
         return super().get_queryset(request).defer("output", "version__definition", "version__sealed")  # type: ignore[no-any-return]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
-        """Every one of them."""
-        named = [name for _, options in self.fieldsets for line in options["fields"] for name in _names(line)]
-        return list(dict.fromkeys(named))
-
     def get_search_results(
-        self, request: HttpRequest, rows: QuerySet[Execution], term: str
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        rows: QuerySet[Execution],
+        term: str,
     ) -> tuple[QuerySet[Execution], bool]:
         """By id, by run id in either spelling, else by external reference: each by an index."""
         term = term.strip()
@@ -172,12 +107,10 @@ class ExecutionAdmin(EngineAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Those that the execution's status allows."""
-        allowed = super().get_actions_detail(request, object_id)
-        identifier = parse_id(object_id)
-        status = Execution.objects.filter(id=identifier).values_list("status", flat=True).first() if identifier else None
-        hidden = set() if status == Status.AWAITING_PAYMENT else {"confirm_this"}
-        hidden |= {"cancel_this"} if status is None or Status(status) in TERMINAL else set()
-        return [one for one in allowed if one.path not in {name.removesuffix("_this") for name in hidden}]
+        status = _rows(object_id).values_list("status", flat=True).first()
+        open_ = {"cancel"} if status and Status(status) not in TERMINAL else set()
+        open_ |= {"confirm"} if status == Status.AWAITING_PAYMENT else set()
+        return [one for one in super().get_actions_detail(request, object_id) if one.path in open_]
 
     def has_confirm_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
         """Those who may change payments."""
@@ -231,7 +164,7 @@ class ExecutionAdmin(EngineAdmin):
     def payment_page(self, row: Execution) -> SafeString | str:
         """A link, where it costs something."""
         payment = payment_of(row)
-        return panels.page_of(payment, _price(payment)) if payment else "not required"
+        return panels.page_of(payment, formatted(payment.amount, payment.currency)) if payment else "not required"
 
     @admin.display(description="source")
     def source(self, row: Execution) -> str:
@@ -279,3 +212,46 @@ class ExecutionAdmin(EngineAdmin):
     def head(self, row: Execution) -> str:
         """In hex."""
         return bytes(row.chain_head).hex()
+
+
+def _confirm_execution(row: Execution, reference: str, actor: str) -> None:
+    payment = payment_of(row)
+    if payment is None:
+        raise Conflict("it costs nothing")
+    commands.confirm_payment(payment, reference, actor)
+
+
+def _cancel(row: Execution, reason: str, actor: str) -> None:
+    commands.cancel(row.id, reason, actor)
+
+
+def _rows(object_id: str) -> QuerySet[Execution]:
+    identifier = parse_id(object_id)
+    return Execution.objects.filter(id=identifier) if identifier else Execution.objects.none()
+
+
+def _one(object_id: str) -> QuerySet[Execution]:
+    rows = _rows(object_id)
+    if not rows.exists():
+        raise Http404
+    return rows
+
+
+def _back(object_id: str) -> HttpResponseRedirect:
+    return HttpResponseRedirect(reverse("admin:executions_execution_change", args=[object_id]))
+
+
+def _tables(execution: Execution, asked: str) -> dict[str, Any]:
+    first = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 0
+    steps = panels.steps_table(execution, first)
+    more = len(steps["rows"]) == panels.STEPS_SHOWN
+    return {
+        "steps": steps,
+        "steps_before": max(0, first - panels.STEPS_SHOWN) if first else None,
+        "steps_after": first + panels.STEPS_SHOWN if more else None,
+        "events": panels.events_table(execution),
+        "attempts_list": panels.list_of(Attempt, execution),
+        "events_list": panels.list_of(Event, execution),
+        "inbox_list": panels.list_of(Arrival, execution),
+        "due_list": panels.list_of(DueStep, execution),
+    }

@@ -129,7 +129,15 @@ def _step(step: Step, attempt: Attempt | None) -> list[Any]:
 
 def _attempt(row: Attempt) -> list[Any]:
     link = page_of(row, f"{row.number}")
-    return [link, badge(row.status), moment(row.started_at), took(row), row.worker_name, row.code_version, error_of(row)]
+    return [
+        link,
+        badge(row.status),
+        moment(row.started_at),
+        took(row),
+        row.worker_name,
+        row.code_version,
+        error_of(row),
+    ]
 
 
 def _event(row: Event) -> list[Any]:

@@ -52,7 +52,16 @@ def ask_and_act(
     chosen = list(rows)[:MOST_ROWS]
     form = question.form(request.POST if "_asked" in request.POST else None)
     if form.is_valid():
-        _act(admin, request, chosen, question, form.cleaned_data["word"], command)
+        word = form.cleaned_data["word"]
+        refused: list[str] = []
+        for row in chosen:
+            try:
+                command(row, word, actor(request.user))
+            except Conflict as conflict:
+                refused.append(f"{row.pk}: {conflict.message}")
+            else:
+                admin.log_change(request, row, f"{question.title}, {question.word}: {word}")
+        _tell(admin, request, question, len(chosen) - len(refused), refused)
         return None
     context = {
         **admin.admin_site.each_context(request),
@@ -71,20 +80,10 @@ def actor(user: AbstractBaseUser | AnonymousUser) -> str:
     return f"operator:{user.get_username()}"
 
 
-def _act(
-    admin: ModelAdmin, request: HttpRequest, rows: list[Model], question: Question, word: str, command: Command
-) -> None:
-    refused: list[str] = []
-    for row in rows:
-        try:
-            command(row, word, actor(request.user))
-        except Conflict as conflict:
-            refused.append(f"{row.pk}: {conflict.message}")
-        else:
-            admin.log_change(request, row, f"{question.title}, {question.word}: {word}")
-    if done := len(rows) - len(refused):
+def _tell(admin: ModelAdmin, request: HttpRequest, question: Question, done: int, refused: list[str]) -> None:
+    if done:
         admin.message_user(request, f"{question.title}: {done} done.", messages.SUCCESS)
     for refusal in refused[:REFUSALS_TOLD]:
-        admin.message_user(request, f"{question.title} refused for {refusal}.", messages.ERROR)
+        admin.message_user(request, f"{question.title}: refused for {refusal}.", messages.ERROR)
     if len(refused) > REFUSALS_TOLD:
         admin.message_user(request, f"{len(refused) - REFUSALS_TOLD} more were refused.", messages.ERROR)

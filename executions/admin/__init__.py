@@ -1,0 +1,10 @@
+"""The admin's windows on executions: rows are looked at here; what changes one is a command, by an action.
+
+Django finds the windows by importing this package.
+"""
+
+from __future__ import annotations
+
+from executions.admin import execution, rows
+
+__all__ = ["execution", "rows"]
