@@ -69,4 +69,6 @@ def engine() -> Iterator[World]:
 def rows_of_every_table() -> dict[str, int]:
     """How many rows each table of the product has."""
     rooms = ("tenants", "workflows", "executions")
-    return {m._meta.db_table: m._default_manager.count() for room in rooms for m in apps.get_app_config(room).get_models()}
+    return {
+        m._meta.db_table: m._default_manager.count() for room in rooms for m in apps.get_app_config(room).get_models()
+    }
