@@ -158,12 +158,13 @@ USE_I18N = False
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 
-DATETIME_FORMAT = "Y-m-d H:i:s"
+FORMAT_MODULE_PATH = ["config.formats"]
 UNFOLD = {
     "SITE_TITLE": "Traceway",
     "SITE_HEADER": "Traceway",
     "SITE_SYMBOL": "conversion_path",
     "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}executions/icon.svg"}],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",

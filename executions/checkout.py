@@ -19,7 +19,9 @@ from executions.states import PaymentStatus, Status
 PAYER = "payer"
 """The actor on record for what is done on this page: nobody logs in here."""
 
-_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 _TOLD = {
     PaymentStatus.PAID: ("Paid", "Thank you. The payment has arrived and the work has been started."),
     PaymentStatus.REFUNDED: ("Refunded", "The payment was given back."),

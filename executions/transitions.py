@@ -7,7 +7,7 @@ moves allows; it changes everything or nothing and says which.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
@@ -93,7 +93,7 @@ def _guard(change: Change) -> None:
 
 
 def _columns(standing: Standing) -> dict[str, Any]:
-    columns = {name: value for name, value in asdict(standing).items() if name != "counters"}
+    columns = {name: getattr(standing, name) for name in _PLAIN}
     return columns | {
         "status": standing.status.value,
         "intent": standing.intent.value,
@@ -118,7 +118,7 @@ def _rows(change: Change, part: str) -> list[Any]:
                 return []
             return [_step(change, index) for index in change.steps]
         case "attempts" | "ends":
-            return [asdict(row) for row in getattr(change, part)]
+            return [{name: getattr(row, name) for name in row.__slots__} for row in getattr(change, part)]
         case "due_gone" if change.due_cleared:
             return []
         case "due_gone" | "due_new":
@@ -172,6 +172,9 @@ _STANDING = (
     "started_at",
     "finished_at",
 )
+
+_COUNTED = {"status", "intent", "steps_left", "steps_running", "steps_ready", "steps_waiting"}
+_PLAIN = tuple(name for name in _STANDING if name not in _COUNTED)
 
 _MOVED = f"""
 WITH moved AS (

@@ -46,34 +46,43 @@ class ExecutionAdmin(EngineAdmin):
             None,
             {
                 "fields": (
-                    ("coloured", "status_reason", "intent"),
-                    ("tenant", "workflow", "version"),
-                    ("payment_page", "run_name", "outcome"),
-                    ("created_at", "queued_at", "started_at"),
-                    ("finished_at", "duration", "deadline_at"),
-                )
-            },
-        ),
-        (
-            "Asked for",
-            {
-                "fields": (
-                    ("source", "external_ref", "initiated_by"),
-                    ("application", "request_id", "agent"),
-                    "asked_input",
-                    "asked_parameters",
+                    ("coloured", "outcome"),
+                    ("status_reason", "intent"),
+                    ("workflow", "version"),
+                    ("tenant", "payment_page"),
+                    ("created_at", "queued_at"),
+                    ("started_at", "finished_at"),
+                    ("duration", "deadline_at"),
+                    "run_name",
                 )
             },
         ),
         ("Output", {"fields": ("pretty_output",)}),
         (
-            "Engine",
+            "Asked for",
             {
                 "fields": (
-                    ("steps_left", "steps_running", "steps_ready", "steps_waiting"),
-                    ("due_at", "tries", "quarantined_at"),
-                    ("seq", "event_sequence", "head"),
+                    ("source", "external_ref"),
+                    ("initiated_by", "application"),
+                    "request_id",
+                    "agent",
+                    "asked_input",
+                    "asked_parameters",
                 )
+            },
+        ),
+        (
+            "Engine",
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    ("steps_left", "steps_running"),
+                    ("steps_ready", "steps_waiting"),
+                    ("due_at", "tries"),
+                    ("quarantined_at", "seq"),
+                    "event_sequence",
+                    "head",
+                ),
             },
         ),
     )
@@ -123,22 +132,27 @@ class ExecutionAdmin(EngineAdmin):
     @admin.action(description="Confirm the payment of the chosen executions", permissions=("confirm",))
     def confirm(self, request: HttpRequest, rows: QuerySet[Execution]) -> HttpResponse | None:
         """Asks for a reference."""
-        return ask_and_act(self, request, rows.select_related("payment"), CONFIRM, _confirm_execution)
+        rows = rows.select_related("payment")
+        return ask_and_act(self, request, rows, CONFIRM, _confirm_execution, back=request.get_full_path())
 
     @admin.action(description="Cancel the chosen executions", permissions=("cancel",))
     def cancel(self, request: HttpRequest, rows: QuerySet[Execution]) -> HttpResponse | None:
         """Asks for a reason."""
-        return ask_and_act(self, request, rows, CANCEL, _cancel)
+        return ask_and_act(self, request, rows, CANCEL, _cancel, back=request.get_full_path())
 
     @action(description="Confirm the payment", permissions=("confirm",), url_path="confirm")  # type: ignore[untyped-decorator]
     def confirm_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Asks for a reference."""
-        return self.confirm(request, _one(object_id)) or _back(object_id)
+        back = _page(object_id)
+        answer = ask_and_act(self, request, _one(object_id), CONFIRM, _confirm_execution, back=back)
+        return answer or HttpResponseRedirect(back)
 
     @action(description="Cancel", permissions=("cancel",), url_path="cancel")  # type: ignore[untyped-decorator]
     def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Asks for a reason."""
-        return self.cancel(request, _one(object_id)) or _back(object_id)
+        back = _page(object_id)
+        answer = ask_and_act(self, request, _one(object_id), CANCEL, _cancel, back=back)
+        return answer or HttpResponseRedirect(back)
 
     @admin.display(description="status")
     def coloured(self, row: Execution) -> SafeString:
@@ -237,8 +251,8 @@ def _one(object_id: str) -> QuerySet[Execution]:
     return rows
 
 
-def _back(object_id: str) -> HttpResponseRedirect:
-    return HttpResponseRedirect(reverse("admin:executions_execution_change", args=[object_id]))
+def _page(object_id: str) -> str:
+    return reverse("admin:executions_execution_change", args=[object_id])
 
 
 def _tables(execution: Execution, asked: str) -> dict[str, Any]:

@@ -46,9 +46,9 @@ Command = Callable[[Any, str, str], object]
 
 
 def ask_and_act(
-    admin: ModelAdmin, request: HttpRequest, rows: Iterable[Model], question: Question, command: Command
+    admin: ModelAdmin, request: HttpRequest, rows: Iterable[Model], question: Question, command: Command, *, back: str
 ) -> TemplateResponse | None:
-    """The page that asks, or None once it was answered and each row was dealt with in a transaction of its own."""
+    """The page that asks (and leads `back`), or None once it was answered and each row was dealt with in a transaction of its own."""
     chosen = list(rows)[:MOST_ROWS]
     form = question.form(request.POST if "_asked" in request.POST else None)
     if form.is_valid():
@@ -71,6 +71,7 @@ def ask_and_act(
         "rows": chosen,
         "opts": admin.opts,
         "checkbox": ACTION_CHECKBOX_NAME,
+        "back": back,
     }
     return TemplateResponse(request, "executions/ask.html", context)
 

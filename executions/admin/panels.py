@@ -27,7 +27,7 @@ _LEVEL_TONES = {"info": "neutral", "warning": "warning", "error": "danger"}
 _PRE = "max-height:26rem;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;font-size:12px;line-height:1.5"
 
 Table = dict[str, Any]
-"""What unfold's table component shows: {headers, rows}."""
+"""What executions/table.html shows: {headers, rows}."""
 
 
 def badge(word: str, tone: str | None = None) -> SafeString:

@@ -229,8 +229,10 @@ class PaymentAdmin(OfExecutionAdmin):
         self, request: HttpRequest, rows: QuerySet[Payment], term: str
     ) -> tuple[QuerySet[Payment], bool]:
         """By the order's id, else by the execution's."""
-        orders = rows.filter(order_id=parse_id(term.strip()) if term else None)
-        return (orders, False) if term and orders.exists() else super().get_search_results(request, rows, term)
+        identifier = parse_id(term.strip())
+        if identifier and (orders := rows.filter(order_id=identifier)).exists():
+            return orders, False
+        return super().get_search_results(request, rows, term)
 
     def has_confirm_permission(self, request: HttpRequest) -> bool:
         """Those who may change payments."""
@@ -239,7 +241,7 @@ class PaymentAdmin(OfExecutionAdmin):
     @admin.action(description="Confirm the chosen payments", permissions=("confirm",))
     def confirm(self, request: HttpRequest, rows: QuerySet[Payment]) -> HttpResponse | None:
         """Asks for a reference."""
-        return ask_and_act(self, request, rows, CONFIRM, commands.confirm_payment)
+        return ask_and_act(self, request, rows, CONFIRM, commands.confirm_payment, back=request.get_full_path())
 
     @admin.display(description="price")
     def price(self, row: Payment) -> str:

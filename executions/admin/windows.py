@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
-from unfold.paginator import InfinitePaginator
+from unfold import paginator
 
 from contract.identifiers import parse_id
 from executions.admin import panels
@@ -18,8 +18,11 @@ from executions.models import Execution
 from tenants.admin import ReadOnlyAdmin
 
 
-class Newest(InfinitePaginator):  # type: ignore[misc]
-    """Pages through the newest rows without counting them; older ones are found by searching."""
+class InfinitePaginator(paginator.InfinitePaginator):  # type: ignore[misc]
+    """Pages through the newest rows without counting them; older ones are found by searching.
+
+    Named as unfold's own, because its templates go by that name.
+    """
 
     @cached_property
     def count(self) -> int:
@@ -30,7 +33,7 @@ class Newest(InfinitePaginator):  # type: ignore[misc]
 class EngineAdmin(ReadOnlyAdmin):
     """A window on rows by the million: nothing is counted, and nothing sorted by a column without an index."""
 
-    paginator: type[Paginator[Any]] = Newest
+    paginator: type[Paginator[Any]] = InfinitePaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()

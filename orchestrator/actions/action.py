@@ -10,7 +10,10 @@ from contract.json_values import JSON
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """Which attempt an action carries out. `idempotency_key` is the same over retries; `seconds` the time-out."""
+    """Which attempt an action carries out. `idempotency_key` is the same over retries; `seconds` the time-out.
+
+    `repeatable` is False for an effect that may happen at most once: what may have had it must not be done again.
+    """
 
     execution_id: str
     step: str
@@ -18,6 +21,7 @@ class Attempted:
     idempotency_key: str
     seconds: float
     output_bytes: int
+    repeatable: bool
 
 
 class ActionFailed(Exception):

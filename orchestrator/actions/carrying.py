@@ -1,34 +1,28 @@
-"""Carry one claim out within its time and its size: whatever an action does, an outcome comes back.
-
-The time limit interrupts Python code by SIGALRM; code that never comes back to Python is ended
-with its process by the watchdog, and recovered as a lost attempt.
-"""
+"""Carry one claim out within its time and its size: whatever an action does, an outcome comes back."""
 
 from __future__ import annotations
 
-import faulthandler
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
-from typing import NoReturn
+import math
+from collections.abc import Mapping
+from functools import partial
 
 import structlog
+from billiard.common import terminate_handler_fired  # type: ignore[attr-defined]  # younger than its stubs
 
+from contract.json_values import JSON
 from executions.retry import Failure
 from orchestrator.actions.action import Action, ActionFailed, Attempted
+from orchestrator.actions.time_limit import TimedOut, within
 from orchestrator.advance import Claim, Failed, Limits, Succeeded, encode
+from workflows.effects import Effect
 from workflows.failures import StepFailed
 
 log = structlog.get_logger(__name__)
 
-WATCHDOG_SECONDS = 10.0
-"""How long after its time-out a step that cannot be interrupted keeps its process."""
-
-
-class TimedOut(BaseException):
-    """Raised into an action whose time is over. No Exception, so that an action's own handlers let it through."""
+MAX_MESSAGE = 4_000
+MAX_KIND = 100
+MAX_RETRY_AFTER = 86_400.0
+"""A day, in seconds."""
 
 
 class Carrier:
@@ -39,53 +33,85 @@ class Carrier:
         self._limits = limits
 
     def __call__(self, claim: Claim) -> Succeeded | Failed:
+        """The outcome, always; raises only what ends the process: the SystemExit of its pool's SIGTERM."""
+        attempted = self._attempted(claim)
+        try:
+            return within(attempted.seconds, partial(self._carry_out, claim, attempted))
+        except TimedOut:
+            return Failed(_timeout(attempted))
+        except BaseException as error:
+            if terminate_handler_fired():
+                raise
+            # Not the worker's own end: it ignores SIGINT, and a tool's sys.exit() is a failure like any other.
+            return Failed(Failure("exception", _told(error)))
+
+    def _attempted(self, claim: Claim) -> Attempted:
         step = claim.step
-        attempted = Attempted(
+        return Attempted(
             execution_id=str(claim.execution_id),
             step=step.name,
             number=claim.number,
             idempotency_key=f"{claim.execution_id}:{step.name}:1",
             seconds=step.timeout_seconds,
             output_bytes=self._limits.output_bytes,
+            repeatable=step.effect is not Effect.AT_MOST_ONCE,
         )
+
+    def _carry_out(self, claim: Claim, attempted: Attempted) -> Succeeded | Failed:
+        """All that runs on what an action returned or raised is done here, inside the time limit."""
         try:
-            with _within(step.timeout_seconds):
-                output = self._actions[step.type](claim.config, attempted)
-            return Succeeded(encode(output, self._limits, "output"))
-        except TimedOut:
-            message = f"the step took longer than its {step.timeout_seconds:g} seconds"
-            return Failed(Failure("timeout", message))
+            output = self._actions[claim.step.type](claim.config, attempted)
+            return Succeeded(self._encoded(output))
         except ActionFailed as failed:
-            failure = Failure(failed.kind, _text(failed.message), failed.retryable, failed.retry_after)
-            return Failed(failure, failed.details)
+            failure = Failure(
+                _text(failed.kind)[:MAX_KIND],
+                _text(failed.message),
+                bool(failed.retryable),
+                _seconds(failed.retry_after),
+            )
+            return Failed(failure, self._details(failed.details))
         except StepFailed as failed:
-            return Failed(Failure(failed.kind, _text(failed.message), retryable=False), failed.details)
+            failure = Failure(_text(failed.kind)[:MAX_KIND], _text(failed.message), retryable=False)
+            return Failed(failure, self._details(failed.details))
         except Exception as error:
-            log.warning("action_raised", execution_id=attempted.execution_id, step=step.name, exc_info=error)
-            return Failed(Failure("exception", _text(f"{type(error).__name__}: {error}")))
+            log.warning("action_raised", execution_id=attempted.execution_id, step=attempted.step, exc_info=error)
+            return Failed(Failure("exception", _told(error)))
+
+    def _encoded(self, output: JSON) -> str:
+        try:
+            return encode(output, self._limits, "output")
+        except TypeError as error:
+            raise StepFailed("invalid_output", f"the output is not JSON: {error}") from error
+
+    def _details(self, details: JSON) -> JSON:
+        """`details` if they can be stored, else why they cannot."""
+        try:
+            encode(details, self._limits, "detail")
+        except (StepFailed, TypeError) as error:
+            return f"left out: {_text(error)}"
+        return details
 
 
-def _text(message: str) -> str:
-    """`message` as it can be stored, whatever it holds, and not longer than an error needs."""
-    return message.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:4000]
+def _timeout(attempted: Attempted) -> Failure:
+    message = f"the step took longer than its {attempted.seconds:g} seconds"
+    return Failure("timeout", message, retryable=attempted.repeatable)
 
 
-@contextmanager
-def _within(seconds: float) -> Iterator[None]:
-    """Raise TimedOut in here when `seconds` are over. Signals reach only a process's main thread, where workers run."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGALRM, _raise)
-    faulthandler.dump_traceback_later(seconds + WATCHDOG_SECONDS, exit=True)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {_text(error)}"
+
+
+def _text(value: object) -> str:
+    """`value` as text that can be stored, whatever it is and holds, and not longer than an error needs."""
     try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        faulthandler.cancel_dump_traceback_later()
-        signal.signal(signal.SIGALRM, previous)
+        text = str(value)[:MAX_MESSAGE]
+    except Exception as error:  # noqa: BLE001 - whatever a tool's exception raises when it is shown
+        text = f"(its text could not be made: {type(error).__name__})"
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
-def _raise(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise TimedOut
+def _seconds(value: object) -> float | None:
+    """A delay that can be added to a time; None for anything else."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return min(max(float(value), 0.0), MAX_RETRY_AFTER)

@@ -2,118 +2,139 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
 
-from contract import json_values
-from contract.json_values import JSON, InvalidJson
+from contract.json_values import JSON
+from orchestrator.actions import answers
 from orchestrator.actions.action import ActionFailed, Attempted
-from orchestrator.actions.egress import MAX_REDIRECTS, EgressRefused, redirected
+from orchestrator.actions.egress import MAX_REDIRECTS, REPEATABLE, EgressRefused, redirected
+
+MAX_RETRY_AFTER = 86_400
+_NOTHING_DONE = frozenset({408, 425, 429, 503})
+"""Statuses by which a server says that it has not acted on the request but may later."""
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class HttpAction:
-    """Carries http steps out. Output: {status, headers, body}; a JSON body is parsed, any other is text."""
+    """Carries http steps out. Output: {status, headers, body}; a JSON body is parsed, any other is text.
+
+    `headers` have lower-case names; values of a repeated one are joined by ", ".
+    """
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
     def __call__(self, config: dict[str, JSON], attempted: Attempted) -> JSON:
-        request = self._request(config, attempted)
-        response, body = send(self._client, request, attempted)
-        output = {"status": response.status_code, "headers": dict(response.headers), "body": _value(response, body)}
-        judge(response, body, config["expected_status"])
-        return output
-
-    def _request(self, config: dict[str, JSON], attempted: Attempted) -> httpx.Request:
-        headers = {"Idempotency-Key": attempted.idempotency_key, **config["headers"]}
-        body = config.get("body")
         seconds = min(config["timeout_seconds"], attempted.seconds)
+        request = self._request(config, attempted, seconds)
+        response, body = send(self._client, request, attempted, config["expected_status"], seconds)
+        return {
+            "status": response.status_code,
+            "headers": dict(response.headers),
+            "body": answers.value(response, body, attempted),
+        }
+
+    def _request(self, config: dict[str, JSON], attempted: Attempted, seconds: float) -> httpx.Request:
+        headers = [(b"Idempotency-Key", attempted.idempotency_key.encode())]
+        headers += [(name.encode(), value.strip(" \t").encode("latin-1")) for name, value in config["headers"].items()]
+        body = config.get("body")
         try:
             return self._client.build_request(
                 config["method"],
-                config["url"],
+                httpx.URL(config["url"]).copy_merge_params(config["query"]) if config["query"] else config["url"],
                 headers=headers,
-                params=config["query"] or None,
                 content=body if isinstance(body, str) else None,
                 json=None if body is None or isinstance(body, str) else body,
                 timeout=seconds,
             )
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError, TypeError) as error:
+        except (httpx.InvalidURL, ValueError, TypeError) as error:
             raise ActionFailed("invalid_request", f"the request cannot be made: {error}", retryable=False) from error
 
 
-def send(client: httpx.Client, request: httpx.Request, attempted: Attempted) -> tuple[httpx.Response, bytes]:
-    """The answer and its body, redirects of GET and HEAD followed. Raises ActionFailed."""
-    try:
-        for _ in range(MAX_REDIRECTS + 1):
-            response = client.send(request, stream=True)
-            try:
-                body = _read(response, attempted.output_bytes)
-            finally:
-                response.close()
-            following = redirected(response)
-            if following is None:
-                return response, body
-            request = following
-    except EgressRefused as error:
-        raise ActionFailed("egress_refused", str(error), retryable=False) from error
-    except httpx.TimeoutException as error:
-        raise ActionFailed("timeout", f"no answer in time from {request.url.host}") from error
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
-        raise ActionFailed("invalid_request", f"the request cannot be made: {error}", retryable=False) from error
-    except httpx.HTTPError as error:
-        raise ActionFailed("connection_failed", f"{request.url.host}: {type(error).__name__}: {error}") from error
+def send(
+    client: httpx.Client, request: httpx.Request, attempted: Attempted, expected: JSON, seconds: float
+) -> tuple[httpx.Response, bytes]:
+    """The answer and its body, its status one of `expected` ([first, last] ranges). Raises ActionFailed.
+
+    Redirects of GET and HEAD are followed, except one whose own status is expected. Every wait on the connection is
+    at most `seconds`, and no part of a body is waited for once they are over.
+    """
+    until = time.monotonic() + seconds
+    request.extensions = {**request.extensions, REPEATABLE: attempted.repeatable}
+    following: httpx.Request | None = request
+    for _ in range(MAX_REDIRECTS + 1):
+        response, body, following = _send_once(client, request, attempted, expected, until)
+        if following is None:
+            return response, body
+        request = following
     raise ActionFailed("too_many_redirects", f"more than {MAX_REDIRECTS} redirects", retryable=False)
 
 
-def judge(response: httpx.Response, body: bytes, expected: JSON) -> None:
-    """Raise ActionFailed unless the status is one of `expected` ([first, last] ranges)."""
-    status = response.status_code
-    if any(first <= status <= last for first, last in expected):
-        return
-    excerpt = body[:500].decode("utf-8", "replace")
-    raise ActionFailed(
-        "http_status",
-        f"{response.request.method} {response.request.url.copy_with(query=None, userinfo=b'')} answered {status}",
-        retryable=status in {408, 425, 429} or status >= 500,
-        retry_after=_retry_after(response.headers.get("Retry-After")),
-        details={"status": status, "body": excerpt.replace("\x00", "\ufffd")},
-    )
-
-
-def _read(response: httpx.Response, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    for part in response.iter_bytes():
-        size += len(part)
-        if size > limit:
-            raise ActionFailed("output_too_large", f"the answer has more than {limit:,} bytes", retryable=False)
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _value(response: httpx.Response, body: bytes) -> JSON:
-    if not body:
-        return None
-    text = body.decode(response.charset_encoding or "utf-8", "replace").replace("\x00", "\ufffd")
-    kind = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
-    if kind != "application/json" and not kind.endswith("+json"):
-        return text
+def _send_once(
+    client: httpx.Client, request: httpx.Request, attempted: Attempted, expected: JSON, until: float
+) -> tuple[httpx.Response, bytes, httpx.Request | None]:
     try:
-        return json_values.parse(body)
-    except InvalidJson as error:
-        raise ActionFailed("invalid_output", f"the answer calls itself JSON but is not: {error}") from error
+        response = client.send(request, stream=True)
+        try:
+            following = None if _is_expected(response, expected) else redirected(response)
+            if following is not None:
+                return response, b"", following
+            body = answers.read(response, attempted, until)
+        finally:
+            response.close()
+    except (EgressRefused, httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _failure(error, request, attempted) from error
+    if not _is_expected(response, expected):
+        raise _refusal(response, body, attempted)
+    return response, body, None
+
+
+def _is_expected(response: httpx.Response, expected: JSON) -> bool:
+    return any(first <= response.status_code <= last for first, last in expected)
+
+
+def _failure(error: Exception, request: httpx.Request, attempted: Attempted) -> ActionFailed:
+    """What went wrong on the way, in words that hold nothing of the request but its host."""
+    host = request.url.host
+    again = attempted.repeatable or isinstance(error, _NEVER_SENT)
+    match error:
+        case EgressRefused():
+            return ActionFailed("egress_refused", str(error), retryable=False)
+        case httpx.TimeoutException():
+            return ActionFailed("timeout", f"no answer in time from {host}", retryable=again)
+        case httpx.LocalProtocolError():
+            return ActionFailed("invalid_request", "the request cannot be written as HTTP", retryable=False)
+        case httpx.UnsupportedProtocol() | httpx.InvalidURL():
+            return ActionFailed("invalid_request", f"the request cannot be made: {error}", retryable=False)
+        case _:
+            return ActionFailed("connection_failed", f"{host}: {type(error).__name__}: {error}", retryable=again)
+
+
+def _refusal(response: httpx.Response, body: bytes, attempted: Attempted) -> ActionFailed:
+    status = response.status_code
+    address = response.request.url.copy_with(query=None, fragment=None, userinfo=b"")
+    return ActionFailed(
+        "http_status",
+        f"{response.request.method} {address} answered {status}",
+        retryable=status in _NOTHING_DONE or (status >= 500 and attempted.repeatable),
+        retry_after=_retry_after(response.headers.get("Retry-After")),
+        details={"status": status, "body": answers.text(body[:500])},
+    )
 
 
 def _retry_after(header: str | None) -> float | None:
     """Seconds, from either form of the header (RFC 9110, section 10.2.3); None where it is neither."""
     if header is None:
         return None
-    if header.strip().isdigit():
-        return float(min(int(header), 86_400))
     try:
-        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+        if header.strip().isdecimal():
+            seconds = float(header)
+        else:
+            seconds = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
         return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)

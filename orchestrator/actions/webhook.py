@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from datetime import UTC, datetime
 
 import httpx
@@ -11,9 +13,10 @@ from contract import json_values
 from contract.json_values import JSON
 from contract.timestamps import wire
 from orchestrator.actions.action import ActionFailed, Attempted
-from orchestrator.actions.http import judge, send
+from orchestrator.actions.http import send
 
 ANY_2XX = [[200, 299]]
+_PREFIX = "whsec_"
 
 
 class WebhookAction:
@@ -27,21 +30,39 @@ class WebhookAction:
         content = json_values.dump(
             {"type": config["event"] or "step.webhook", "timestamp": wire(moment), "data": config["payload"]}
         )
-        delivery_id = f"msg_{attempted.idempotency_key.replace(':', '_')}"
-        headers = {"Content-Type": "application/json", "Idempotency-Key": attempted.idempotency_key}
-        headers |= {"webhook-id": delivery_id, "webhook-timestamp": str(int(moment.timestamp()))}
+        delivery_id = _delivery_id(attempted)
+        # No Idempotency-Key: webhook-id is this specification's, and the body, which says when it was sent, differs.
+        headers = {"Content-Type": "application/json", "webhook-id": delivery_id}
+        headers["webhook-timestamp"] = str(int(moment.timestamp()))
         if config["secret"] is not None:
             headers["webhook-signature"] = _sign(config["secret"], delivery_id, moment, content)
-        request = self._client.build_request(
-            "POST", config["url"], headers=headers, content=content, timeout=attempted.seconds
-        )
-        response, body = send(self._client, request, attempted)
-        judge(response, body, ANY_2XX)
+        request = self._request(config["url"], headers, content, attempted.seconds)
+        response, _ = send(self._client, request, attempted, ANY_2XX, attempted.seconds)
         return {"status": response.status_code, "delivery_id": delivery_id}
+
+    def _request(self, url: str, headers: dict[str, str], content: str, seconds: float) -> httpx.Request:
+        try:
+            return self._client.build_request("POST", url, headers=headers, content=content, timeout=seconds)
+        except (httpx.InvalidURL, ValueError, TypeError) as error:
+            raise ActionFailed("invalid_request", f"the request cannot be made: {error}", retryable=False) from error
+
+
+def _delivery_id(attempted: Attempted) -> str:
+    """A digest: a step's name may hold the full stops that separate the parts of what is signed."""
+    return f"msg_{hashlib.sha256(attempted.idempotency_key.encode()).hexdigest()[:32]}"
 
 
 def _sign(secret: str, delivery_id: str, moment: datetime, content: str) -> str:
+    """The signature. The library would leave out of the secret whatever is not base64; other receivers would not."""
+    text = secret.removeprefix(_PREFIX).rstrip("=")
     try:
-        return Webhook(secret).sign(delivery_id, moment, content)
-    except (ValueError, RuntimeError) as error:
-        raise ActionFailed("invalid_secret", "the webhook's secret is not base64", retryable=False) from error
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError as error:
+        raise _invalid_secret("is not base64") from error
+    if not key:
+        raise _invalid_secret("is empty")
+    return Webhook(key).sign(delivery_id, moment, content)
+
+
+def _invalid_secret(how: str) -> ActionFailed:
+    return ActionFailed("invalid_secret", f"the webhook's secret {how}", retryable=False)

@@ -1,4 +1,4 @@
-"""What the front doors' tests arrange with: workflows, templates and applications, made over HTTP; an engine to drain."""
+"""What the front doors' tests arrange with: workflows, templates, applications, made over HTTP; an engine."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""How the admin writes dates, in place of a locale's own way."""

@@ -1,0 +1,116 @@
+"""The time limit of one action: an alarm that interrupts Python code, and a watchdog for code that none interrupts.
+
+What the watchdog ends is the whole process; its attempt is recovered as a lost one.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TypeVar
+
+WATCHDOG_SECONDS = 10.0
+"""How long after its time-out an action that cannot be interrupted keeps its process, and how long it may keep all of
+Python (the GIL) from running: no lease is beaten meanwhile, so its attempt is lost to this process by then."""
+TICK_SECONDS = 1.0
+AGAIN_SECONDS = 1.0
+"""After which the alarm rings again, for an action that swallowed it."""
+
+_STDERR = 2
+
+T = TypeVar("T")
+
+
+class TimedOut(BaseException):
+    """Raised into an action whose time is over. No Exception, so that an action's own handlers let it through."""
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """What `call` returns. Raises TimedOut once `seconds` are over, whatever `call` makes of being interrupted.
+
+    Signals reach only a process's main thread, where workers run; on any other there is no limit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    alarm = _Alarm()
+    previous = signal.signal(signal.SIGALRM, alarm.ring)
+    _watchdog.watch(seconds + WATCHDOG_SECONDS)
+    # No `with`: a signal that arrives as its __exit__ begins would skip what that has to undo.
+    try:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_SECONDS)
+            result = call()
+        finally:
+            alarm.armed = False
+    except BaseException as error:
+        if alarm.rang and not isinstance(error, TimedOut):
+            raise TimedOut from error
+        raise
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _watchdog.rest()
+        signal.signal(signal.SIGALRM, previous)
+    if alarm.rang:
+        raise TimedOut
+    return result
+
+
+class _Alarm:
+    def __init__(self) -> None:
+        self.armed = True
+        self.rang = False
+
+    def ring(self, _signal: int, _frame: FrameType | None) -> None:
+        if self.armed:
+            self.rang = True
+            raise TimedOut
+
+
+class _Watchdog:
+    """A thread that ends the process when an action outstays its time, and that is watched itself.
+
+    faulthandler's timer runs without the GIL, but setting it starts a thread (35 microseconds): too much for every
+    action. So only a tick sets it, and it goes off when the ticks stop coming because something holds the GIL.
+    """
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, seconds: float) -> None:
+        with self._lock:
+            self._until = time.monotonic() + seconds
+            if self._thread is None or not self._thread.is_alive():
+                _expect_a_tick()
+                self._thread = threading.Thread(target=self._tick, name="watchdog", daemon=True)
+                self._thread.start()
+
+    def rest(self) -> None:
+        self._until = None
+
+    def _tick(self) -> None:
+        while True:
+            time.sleep(TICK_SECONDS)
+            with self._lock:
+                until = self._until
+                if until is None:
+                    faulthandler.cancel_dump_traceback_later()
+                    self._thread = None
+                    return
+                if time.monotonic() > until:
+                    faulthandler.dump_traceback(file=_STDERR)
+                    os._exit(1)
+                _expect_a_tick()
+
+
+def _expect_a_tick() -> None:
+    faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True, file=_STDERR)
+
+
+_watchdog = _Watchdog()

@@ -1,0 +1,75 @@
+"""Executions in every stage, with rows beside them, for pages that show them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from executions.models import Application, Arrival, Attempt, DueStep, Event, Execution, Step, Worker
+from tenants.models import Tenant
+from tests.integration.engine.world import noop, published, submitted
+
+PRICE = {"amount": 4950, "currency": "EUR"}
+WHEN = "2026-11-22T10:00:00Z"
+BOOT = "01890000-0000-7000-8000-000000000000"
+
+
+def unpaid(tenant: Tenant) -> Execution:
+    """An execution that awaits its payment."""
+    return submitted(tenant, published(tenant, [noop("only")], price=PRICE))
+
+
+def queued(tenant: Tenant, **members: Any) -> Execution:
+    """An execution that nobody has taken yet."""
+    return submitted(tenant, published(tenant, [noop("only")]), **members)
+
+
+def with_steps(tenant: Tenant, count: int) -> Execution:
+    """An execution with rows of `count` steps, each with two attempts and an event."""
+    execution = queued(tenant, value={"secret": "<script>"})
+    steps = [Step(execution=execution, index=i, name=f"s{i}", status="succeeded", parents_left=0) for i in range(count)]
+    Step.objects.bulk_create(steps)
+    Attempt.objects.bulk_create(attempt(execution, i, number) for i in range(count) for number in (1, 2))
+    Event.objects.bulk_create(event(execution, i) for i in range(count))
+    return execution
+
+
+def attempt(execution: Execution, index: int, number: int) -> Attempt:
+    """One that failed, of a worker of the past."""
+    return Attempt(
+        execution=execution,
+        step_index=index,
+        number=number,
+        status="failed",
+        worker=BOOT,
+        worker_name=f"host:{number}",
+        code_version="test",
+        input='{"n":1}',
+        output="[1,2]",
+        error='{"kind":"timeout","message":"no answer","details":null}',
+        started_at=WHEN,
+        finished_at=WHEN,
+    )
+
+
+def event(execution: Execution, index: int) -> Event:
+    """One that follows those of the creation."""
+    body = '{"data":{"message":"no answer"}}'
+    return Event(
+        execution=execution,
+        sequence=index + 10,
+        type="step.failed",
+        step=f"s{index}",
+        body=body,
+        hash=b"\1" * 32,
+        created_at=WHEN,
+    )
+
+
+def one_of_each(tenant: Tenant) -> None:
+    """At least one row of every model."""
+    unpaid(tenant)
+    execution = with_steps(tenant, 1)
+    DueStep.objects.create(execution=execution, step_index=0, due_at=WHEN)
+    Arrival.objects.create(execution=execution, kind="cancel", actor="somebody", created_at=WHEN)
+    Worker.objects.create(boot_id=BOOT, name="host:1", started_at=WHEN, beat_at=WHEN, expires_at=WHEN)
+    Application.objects.create(tenant=tenant, external_ref="a-1", data='{"a":1}', created_at=WHEN)
