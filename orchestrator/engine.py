@@ -81,7 +81,6 @@ class Engine:
     announce: Callable[[], None]
     limits: Limits
     held: Held = field(default_factory=Held)
-    stopping: Callable[[], bool] = lambda: False
     _uncertain: bool = False
 
     def drain(self, seconds: float) -> int:
@@ -95,16 +94,13 @@ class Engine:
                 carried += 1
                 outcome = Outcome(claim.execution_id, claim.step.index, claim.number, self.carry_out(claim))
                 claim = self._record(claim, outcome, until)
-        if self._over(until):
+        if time.monotonic() >= until:
             self.announce()
         return carried
 
-    def _over(self, until: float) -> bool:
-        return time.monotonic() >= until or self.stopping()
-
     def _take(self, until: float) -> Claim | None:
         """Advance executions that are due until one gives something to carry out."""
-        while not self._over(until):
+        while time.monotonic() < until:
             try:
                 found = self._take_once()
             except psycopg.Error:
@@ -170,7 +166,7 @@ class Engine:
         return following
 
     def _record_once(self, claim: Claim, outcome: Outcome, until: float) -> Claim | None:
-        more = not self._over(until)
+        more = time.monotonic() < until
         around = reach(claim.program.spec, claim.step.index, NEIGHBOURHOOD)
         aside: Undecided | None = None
         with self.store.session() as session:

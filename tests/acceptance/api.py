@@ -44,8 +44,8 @@ class Api:
         return str(workflow["id"])
 
     def start(self, workflow_id: str, payload: dict[str, Any] | None = None) -> str:
-        body = {"workflowId": workflow_id, "sourceSystem": "tests", "sourceEntityType": "test"}
-        body |= {"requestPayload": payload or {}}
+        body: dict[str, Any] = {"workflowId": workflow_id, "sourceSystem": "tests", "sourceEntityType": "test"}
+        body["requestPayload"] = payload or {}
         return str(self.post("/v1/executions", body)["data"]["execution"]["id"])
 
     def start_many(self, workflow_id: str, count: int) -> list[str]:

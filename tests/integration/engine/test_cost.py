@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import pytest
@@ -28,7 +29,7 @@ class Meter:
 
 @contextmanager
 def metered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
-    """Statements are counted where psycopg is given them, round trips where a fetch waits for an answer and where a pipeline is left."""
+    """Statements count where psycopg is given them, round trips where a fetch waits or a pipeline is left."""
     meter = Meter()
     execute, fetchone, fetchall = psycopg.Cursor.execute, psycopg.Cursor.fetchone, psycopg.Cursor.fetchall
     leave = psycopg.Pipeline.__exit__
@@ -37,8 +38,8 @@ def metered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
         meter.statements[str(query).split()[0]] += 1
         return execute(cursor, query, *arguments, **named)
 
-    def waiting(fetch):  # type: ignore[no-untyped-def]
-        def counted(cursor):  # type: ignore[no-untyped-def]
+    def waiting(fetch: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(cursor: Any) -> Any:
             meter.round_trips += cursor._results == []
             return fetch(cursor)
 

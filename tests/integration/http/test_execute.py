@@ -308,9 +308,7 @@ def test_a_step_s_agent_that_does_not_exist_may_do_nothing(alice: Caller, agent_
 # The tenant's header, and what comes before what
 
 
-@pytest.mark.parametrize(
-    "body", [{"input": {}}, {"agent_id": "a"}, {"input": {"a": 1}, "dry_run": True}]
-)
+@pytest.mark.parametrize("body", [{"input": {}}, {"agent_id": "a"}, {"input": {"a": 1}, "dry_run": True}])
 def test_the_prose_contract_names_its_tenant(alice: Caller, body: Any) -> None:
     workflow_id = published(alice)
     before = rows_of_every_table()

@@ -355,9 +355,10 @@ def test_what_is_queued_is_cancelled_by_its_next_look(alice: Caller) -> None:
 
 @contextmanager
 def statements(count: int) -> Iterator[None]:
+    """Exactly so many, beside those that open and close transactions."""
     with CaptureQueriesContext(connection) as captured:
         yield
-    written = [found["sql"][:160] for found in captured]
+    written = [found["sql"][:160] for found in captured if "SAVEPOINT" not in found["sql"]]
     assert len(written) == count, "\n".join([f"{len(written)} statements", *written])
 
 
@@ -365,9 +366,9 @@ def test_a_creation_costs_the_same_whatever_the_workflows_size(alice: Caller) ->
     small, large = published(alice), published(alice, [noop(f"s{number}") for number in range(50)])
     for workflow_id in (small, large):
         created(alice, workflow_id)
-        with statements(8):
+        with statements(6):
             created(alice, workflow_id)
-        with statements(11):
+        with statements(9):
             created(alice, workflow_id, idempotencyKey=workflow_id)
         with statements(3):
             created(alice, workflow_id, idempotencyKey=workflow_id)
@@ -376,7 +377,7 @@ def test_a_creation_costs_the_same_whatever_the_workflows_size(alice: Caller) ->
 def test_a_data_orchestration_costs_a_fixed_number_of_statements(alice: Caller) -> None:
     body = {"template_id": template(alice, published(alice)), "application_id": application(alice, amount=1)}
     alice.post(EXECUTE, body)
-    with statements(10):
+    with statements(8):
         assert alice.post(EXECUTE, body).status_code == 200
 
 

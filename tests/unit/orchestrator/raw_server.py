@@ -1,4 +1,4 @@
-"""A server on loopback that answers with whatever bytes a test writes: what the http and webhook actions are tried on."""
+"""A server on loopback that answers with whatever bytes a test writes: the http and webhook actions are tried on it."""
 
 from __future__ import annotations
 

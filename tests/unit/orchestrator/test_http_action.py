@@ -6,17 +6,17 @@ import gzip
 import time
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import BinaryIO
 
 import pytest
 
-from orchestrator.actions.action import Attempted
 from orchestrator.actions.egress import client
 from orchestrator.actions.http import HttpAction
 from tests.unit.orchestrator.attempts import LOOPBACK, attempted, carried, failed, failing, request
-from tests.unit.orchestrator.raw_server import Seen, answering, reply, serving
+from tests.unit.orchestrator.raw_server import Answer, Seen, answering, reply, serving
 
 JSON_TYPE = "Content-Type: application/json"
 
@@ -108,7 +108,7 @@ def test_a_head_request_has_no_body_whatever_its_answer_announces() -> None:
 @pytest.mark.parametrize(
     ("status", "retryable"),
     [(400, False), (401, False), (404, False), (408, True), (409, False), (425, True), (429, True), (500, True),
-     (502, True), (503, True), (504, True), (304, False), (302, False)],
+     (502, True), (503, True), (504, True), (302, False)],
 )  # fmt: skip
 def test_an_unexpected_status_fails_the_step_and_says_whether_trying_again_may_help(
     status: int, retryable: bool
@@ -200,8 +200,8 @@ def test_a_packed_answer_counts_as_what_it_unpacks_to_and_is_never_unpacked_whol
 @pytest.mark.parametrize(
     ("name", "pack"), [("gzip", gzip.compress), ("X-GZIP", gzip.compress), ("deflate", zlib.compress)]
 )
-def test_a_packed_answer_is_unpacked(name: str, pack: object) -> None:
-    packed = pack(b'{"a": 1}')  # type: ignore[operator]
+def test_a_packed_answer_is_unpacked(name: str, pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(b'{"a": 1}')
     with serving(answering(reply(packed, 200, JSON_TYPE, f"Content-Encoding: {name}"))) as server:
         assert carried(server.address)["body"] == {"a": 1}
     assert server.seen[0].headers["accept-encoding"] == "gzip"
@@ -267,7 +267,7 @@ def test_a_refused_connection_is_told_without_the_address_s_query() -> None:
     assert "hidden" not in error.message
 
 
-def closing_after(count: int) -> object:
+def closing_after(count: int) -> Answer:
     """A server that answers `count` requests and says nothing to the next, on every connection alike."""
     left = [count]
 
@@ -284,7 +284,7 @@ def closing_after(count: int) -> object:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_connection_closed_under_a_waiting_request_does_not_fail_one_that_may_be_repeated(method: str) -> None:
-    with serving(closing_after(1)) as server, client(LOOPBACK) as outbound:  # type: ignore[arg-type]
+    with serving(closing_after(1)) as server, client(LOOPBACK) as outbound:
         action = HttpAction(outbound)
         for _ in range(2):
             assert action(request(server.address, method, body="b"), attempted())["body"] == "ok"
@@ -294,7 +294,7 @@ def test_a_connection_closed_under_a_waiting_request_does_not_fail_one_that_may_
 
 
 def test_a_connection_closed_under_an_at_most_once_request_fails_it_and_is_not_tried_again() -> None:
-    with serving(closing_after(1)) as server, client(LOOPBACK) as outbound:  # type: ignore[arg-type]
+    with serving(closing_after(1)) as server, client(LOOPBACK) as outbound:
         action = HttpAction(outbound)
         action(request(server.address), attempted())
         with failing() as raised:
@@ -326,7 +326,7 @@ def test_an_answer_that_is_no_http_fails_readably() -> None:
     assert (error.kind, error.retryable) == ("connection_failed", True)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/", "http://[::1/", "http://a\x01b/", "http://\u2028/"])
+@pytest.mark.parametrize("url", ["http://[::1/", "http://a\x01b/", "http://\u2028/"])
 def test_an_address_that_is_none_fails_for_good(url: str) -> None:
     error = failed(url)
     assert (error.kind, error.retryable) == ("invalid_request", False)
@@ -342,7 +342,7 @@ def test_a_header_that_http_does_not_take_is_refused_without_being_told() -> Non
 # Redirects
 
 
-def redirecting(location: str, status: int = 302) -> object:
+def redirecting(location: str, status: int = 302) -> Answer:
     def answer(seen: Seen, out: BinaryIO) -> bool:
         moved = reply(b"moved", status, f"Location: {location}")
         out.write(moved if seen.target.startswith("/from") else reply(b"here"))
@@ -357,7 +357,7 @@ SECRETS = {"Authorization": "Bearer a", "X-API-Key": "b", "Cookie": "c=1", "X-Ow
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_on_the_same_origin_is_followed_with_its_headers(method: str, status: int) -> None:
-    with serving(redirecting("/to?x=1", status)) as server:  # type: ignore[arg-type]
+    with serving(redirecting("/to?x=1", status)) as server:
         assert carried(f"{server.address}/from", method, headers=SECRETS)["status"] == 200
 
     seen = server.seen[1]
@@ -369,7 +369,7 @@ def test_a_redirect_on_the_same_origin_is_followed_with_its_headers(method: str,
 def test_a_redirect_to_another_origin_takes_no_credentials_along(host: str) -> None:
     with serving(answering(reply(b"there"))) as other:
         location = f"http://{host.format(port=other.host.split(':')[1])}/to"
-        with serving(redirecting(location)) as server:  # type: ignore[arg-type]
+        with serving(redirecting(location)) as server:
             output = carried(f"{server.address}/from", headers=SECRETS)
 
     assert output["body"] == "there"
@@ -382,7 +382,7 @@ def test_a_redirect_to_another_origin_takes_no_credentials_along(host: str) -> N
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_of_what_changes_something_is_not_followed(method: str, status: int) -> None:
-    with serving(redirecting("/to", status)) as server:  # type: ignore[arg-type]
+    with serving(redirecting("/to", status)) as server:
         error = failed(f"{server.address}/from", method, body="b")
 
     assert (error.kind, error.retryable) == ("http_status", False)
@@ -390,13 +390,13 @@ def test_a_redirect_of_what_changes_something_is_not_followed(method: str, statu
 
 
 def test_a_redirect_whose_status_is_expected_is_the_answer() -> None:
-    with serving(redirecting("/to")) as server:  # type: ignore[arg-type]
+    with serving(redirecting("/to")) as server:
         output = carried(f"{server.address}/from", expected_status=[[302, 302]])
     assert (output["status"], output["headers"]["location"], len(server.seen)) == (302, "/to", 1)
 
 
 def test_redirects_end() -> None:
-    with serving(redirecting("/from")) as server:  # type: ignore[arg-type]
+    with serving(redirecting("/from")) as server:
         error = failed(f"{server.address}/from")
     assert (error.kind, error.retryable) == ("too_many_redirects", False)
     assert len(server.seen) == 6
@@ -414,7 +414,7 @@ def test_redirects_end() -> None:
     ],
 )
 def test_a_redirect_may_lead_nowhere_that_a_request_may_not(location: str, kind: str) -> None:
-    with serving(redirecting(location)) as server:  # type: ignore[arg-type]
+    with serving(redirecting(location)) as server:
         assert failed(f"{server.address}/from").kind == kind
 
 
@@ -422,7 +422,6 @@ def test_the_actions_of_a_process_share_connections_but_nothing_of_an_attempt() 
     first, second = attempted(idempotency_key="a:s:1"), attempted(idempotency_key="b:s:1")
     with serving(answering(reply())) as server, client(LOOPBACK) as outbound:
         for one in (first, second):
-            assert isinstance(one, Attempted)
             HttpAction(outbound)(request(server.address, headers={"X-Of": one.idempotency_key}), one)
 
     assert [seen.headers["idempotency-key"] for seen in server.seen] == ["a:s:1", "b:s:1"]
