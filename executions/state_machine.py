@@ -1,4 +1,4 @@
-"""docs/state-machine.md, made of the table of moves: `python -m executions.state_machine > docs/state-machine.md`. Pure."""
+"""The page of the table of moves: `python -m executions.state_machine > docs/state-machine.md`. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ S = TypeVar("S", bound=StrEnum)
 
 _HEAD = """# The state machine
 
-Made from `executions/states.py` by `python -m executions.state_machine`; a test compares the two. Any move that is not in
-these tables is refused with 409 and changes nothing. Each move writes its event in the same transaction.
+Made from `executions/states.py` by `python -m executions.state_machine`; a test compares the two. Any move that is not
+in these tables is refused with 409 and changes nothing. Each move writes its event in the same transaction.
 """
 
 
@@ -31,8 +31,8 @@ def page() -> str:
         "## A step\n",
         _diagram(StepStatus, STEP_MOVES, {StepStatus.PENDING: ""}, STEP_TERMINAL),
         _table(STEP_MOVES),
-        "Some words are told and not stored: a step that never began is told as `cancelled` once its execution has ended, and",
-        "`waiting` is for step types that wait, of which there are none yet.",
+        "No move leads to `cancelled`: a step that never began is told so once its execution has ended. `waiting` is",
+        "for step types that wait, of which there are none yet.",
     ]
     return "\n".join(parts) + "\n"
 

@@ -157,7 +157,8 @@ class ExecutionAdmin(EngineAdmin):
     @admin.display(description="status")
     def coloured(self, row: Execution) -> SafeString:
         """The status in its colour; a quarantined one says so."""
-        return panels.label("quarantined", "danger") if row.quarantined_at else panels.badge(row.status)
+        stuck = row.quarantined_at is not None and row.status not in TERMINAL
+        return panels.label("quarantined", "danger") if stuck else panels.badge(row.status)
 
     @admin.display(description="took")
     def duration(self, row: Execution) -> str:

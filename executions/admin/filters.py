@@ -49,7 +49,8 @@ class QuarantinedFilter(SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Execution]) -> QuerySet[Execution]:  # noqa: ARG002
         """The quarantined ones."""
-        return queryset.filter(quarantined_at__isnull=False) if self.value() == "yes" else queryset
+        stuck = queryset.filter(quarantined_at__isnull=False, finished_at__isnull=True)
+        return stuck if self.value() == "yes" else queryset
 
 
 class EventTypeFilter(SimpleListFilter):

@@ -48,7 +48,7 @@ Command = Callable[[Any, str, str], object]
 def ask_and_act(
     admin: ModelAdmin, request: HttpRequest, rows: Iterable[Model], question: Question, command: Command, *, back: str
 ) -> TemplateResponse | None:
-    """The page that asks (and leads `back`), or None once it was answered and each row was dealt with in a transaction of its own."""
+    """The page that asks, and leads `back`; None once it was answered and each row was dealt with, one by one."""
     chosen = list(rows)[:MOST_ROWS]
     form = question.form(request.POST if "_asked" in request.POST else None)
     if form.is_valid():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Mapping
 from functools import partial
 
@@ -21,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 MAX_MESSAGE = 4_000
 MAX_KIND = 100
+FRAMES = 20
 MAX_RETRY_AFTER = 86_400.0
 """A day, in seconds."""
 
@@ -73,9 +75,12 @@ class Carrier:
         except StepFailed as failed:
             failure = Failure(_text(failed.kind)[:MAX_KIND], _text(failed.message), retryable=False)
             return Failed(failure, self._details(failed.details))
-        except Exception as error:
-            log.warning("action_raised", execution_id=attempted.execution_id, step=attempted.step, exc_info=error)
-            return Failed(Failure("exception", _told(error)))
+        except Exception as error:  # noqa: BLE001 - whatever a tool raises is how its attempt failed
+            told = _told(error)
+            # Not exc_info: an exception's text and its chain are as long as a tool makes them.
+            at = "".join(traceback.format_tb(error.__traceback__, limit=-FRAMES))
+            log.warning("action_raised", execution_id=attempted.execution_id, step=attempted.step, error=told, at=at)
+            return Failed(Failure("exception", told))
 
     def _encoded(self, output: JSON) -> str:
         try:

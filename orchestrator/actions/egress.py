@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from queue import Empty, SimpleQueue
 
@@ -88,7 +90,7 @@ class GuardedTransport(httpx.BaseTransport):
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=_tls(),
             max_connections=None,
             max_keepalive_connections=20,
             keepalive_expiry=15.0,
@@ -182,6 +184,11 @@ def _as_httpx_tells() -> Iterator[None]:
         yield
     except _TOLD as error:
         raise _HTTPX[type(error)](str(error)) from error
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _resolve(host: str, port: int, seconds: float | None) -> list[str]:

@@ -12,6 +12,8 @@ from contract.json_values import JSON
 from orchestrator.actions import answers
 from orchestrator.actions.action import ActionFailed, Attempted
 from orchestrator.actions.egress import MAX_REDIRECTS, REPEATABLE, EgressRefused, redirected
+from workflows.steps.addresses import MASK
+from workflows.steps.http import CREDENTIAL_HEADERS
 
 MAX_RETRY_AFTER = 86_400
 _NOTHING_DONE = frozenset({408, 425, 429, 503})
@@ -22,7 +24,8 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 class HttpAction:
     """Carries http steps out. Output: {status, headers, body}; a JSON body is parsed, any other is text.
 
-    `headers` have lower-case names; values of a repeated one are joined by ", ".
+    `headers` have lower-case names; values of a repeated one are joined by ", ". Those that carry credentials, as
+    Set-Cookie does, are masked: an output stands on record.
     """
 
     def __init__(self, client: httpx.Client) -> None:
@@ -34,7 +37,7 @@ class HttpAction:
         response, body = send(self._client, request, attempted, config["expected_status"], seconds)
         return {
             "status": response.status_code,
-            "headers": dict(response.headers),
+            "headers": {name: MASK if name in CREDENTIAL_HEADERS else text for name, text in response.headers.items()},
             "body": answers.value(response, body, attempted),
         }
 

@@ -16,7 +16,9 @@ from workflows.templating import Template
 from workflows.tools import ToolRegistry
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+CREDENTIAL_HEADERS = frozenset(
+    {"api-key", "authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key", "x-auth-token"}
+)
 EXPECTED = [[200, 299]]
 TIMEOUT_SECONDS = 30.0
 

@@ -56,6 +56,12 @@ def executed(alice: Caller, workflow_id: str, body: Any = None, **headers: str) 
     return alice.post(f"/v1/workflows/{workflow_id}/execute", {} if body is None else body, **headers)
 
 
+def reasons(answer: Any) -> tuple[int, str, set[str]]:
+    """Of a refusal in the workflow dialect: its status, its reason word, the fields it names."""
+    body = answer.json()
+    return answer.status_code, body["details"]["reason"], {error["field"] for error in body["details"]["errors"]}
+
+
 @contextmanager
 def engine() -> Iterator[World]:
     """One worker's engine on the test's own database; the test must commit (`transaction=True`)."""

@@ -58,7 +58,8 @@ def test_applications_are_listed_newest_first_by_their_reference_too(alice: Call
 
 def test_an_application_without_its_data_is_refused(alice: Caller) -> None:
     before = rows_of_every_table()
-    for body in ({}, {"data": None}, {"data": []}, {"external_ref": "r"}):
+    bodies: list[dict[str, Any]] = [{}, {"data": None}, {"data": []}, {"external_ref": "r"}]
+    for body in bodies:
         answer = alice.post(APPLICATIONS, body)
         assert (answer.status_code, answer.json()["errors"].keys()) == (422, {"data"})
     assert rows_of_every_table() == before
@@ -95,6 +96,7 @@ def test_what_is_not_executable_is_refused_on_the_template(alice: Caller) -> Non
         ({"a": "${{ application.missing }}"}, "application_id"),
         ({"a": "${{ 1.0 / application.zero }}"}, "application_id"),
         ({"a": "${{ application.large * 2 }}"}, "application_id"),
+        ({"a": [["${{ application.deep }}"]]}, "application_id"),
         ("${{ application.zero }}", "template_id"),
         ([1], "template_id"),
         (None, "template_id"),
@@ -102,7 +104,10 @@ def test_what_is_not_executable_is_refused_on_the_template(alice: Caller) -> Non
 )
 def test_an_input_that_cannot_be_made_is_refused(alice: Caller, made_of: Any, field: str) -> None:
     template_id = template(alice, published(alice), input=made_of)
-    application_id = application(alice, zero=0, large=2**53 - 1)
+    deep: Any = 1
+    for _ in range(61):
+        deep = [deep]
+    application_id = application(alice, zero=0, large=2**53 - 1, deep=deep)
     before = rows_of_every_table()
     answer = execute(alice, template_id, application_id)
     assert (answer.status_code, answer.json()["errors"].keys()) == (422, {field})

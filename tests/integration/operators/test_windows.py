@@ -144,18 +144,18 @@ def test_lists_are_narrowed_by_status_tenant_workflow_and_quarantine(operator: C
     ):
         found = operator.get(changelist(Execution), chosen).context["cl"].result_list
         assert [row.id for row in found] == [sought.id], chosen
-    assert len(operator.get(changelist(Execution), {"tenant__id__exact": alice.id}).context["cl"].result_list) == 2
+    assert len(operator.get(changelist(Execution), {"tenant__id__exact": str(alice.id)}).context["cl"].result_list) == 2
     assert not operator.get(changelist(Execution), {"workflow": "no id"}).context["cl"].result_list
 
 
 def test_the_rows_of_one_execution_are_listed_in_its_own_order(operator: Client, alice: Tenant) -> None:
     execution = with_steps(alice, 3)
     with_steps(alice, 3)
-    steps = operator.get(changelist(Step), {"execution__exact": execution.id}).context["cl"].result_list
+    steps = operator.get(changelist(Step), {"execution__exact": str(execution.id)}).context["cl"].result_list
     assert [row.index for row in steps] == [0, 1, 2]
     events = operator.get(changelist(Event), {"q": str(execution.id)}).context["cl"].result_list
     assert [row.sequence for row in events] == sorted(row.sequence for row in events)
-    failed = operator.get(changelist(Event), {"execution__exact": execution.id, "type": "step.failed"})
+    failed = operator.get(changelist(Event), {"execution__exact": str(execution.id), "type": "step.failed"})
     assert {row.type for row in failed.context["cl"].result_list} == {"step.failed"}
     assert not operator.get(changelist(Event), {"q": "no id"}).context["cl"].result_list
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def serving(answer: Answer) -> Iterator[Server]:
             try:
                 while (seen := _read(self.rfile)) is not None:
                     served.seen.append(seen)
-                    if not answer(seen, self.wfile):
+                    if not answer(seen, cast("BinaryIO", self.wfile)):
                         return
             except OSError:
                 return

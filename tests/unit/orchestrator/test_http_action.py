@@ -320,6 +320,12 @@ def test_connections_are_kept_and_cookies_are_not() -> None:
     assert "cookie" not in server.seen[1].headers
 
 
+def test_credentials_among_an_answer_s_headers_are_masked() -> None:
+    with serving(answering(reply(b"", 200, "Set-Cookie: session=hidden", "X-Open: 1"))) as server:
+        headers = carried(server.address)["headers"]
+    assert (headers["set-cookie"], headers["x-open"]) == ("***", "1")
+
+
 def test_an_answer_that_is_no_http_fails_readably() -> None:
     with serving(answering(b"\x00\x01 hello\r\n\r\n")) as server:
         error = failed(server.address)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+
+from orchestrator.actions.action import Action
+from orchestrator.actions.carrying import Carrier
+from orchestrator.actions.egress import client
+from orchestrator.actions.http import HttpAction
+from orchestrator.actions.tool_call import ToolCallAction
+from orchestrator.actions.webhook import WebhookAction
+from orchestrator.advance import Limits
+from tenants import registry
+from tenants.models import Tenant
+from tests.integration.engine.world import World
+from tests.unit.orchestrator.attempts import LOOPBACK
+from workflows import tools
+
+
+@pytest.fixture
+def alice(transactional_db: None) -> Tenant:
+    return registry.create_tenant("alice", "Alice")
+
+
+@pytest.fixture
+def world(alice: Tenant) -> Iterator[World]:
+    """A worker that may reach the servers of these tests, and whose connections end with the test."""
+    with client(LOOPBACK) as outbound:
+        actions: dict[str, Action] = {
+            "http": HttpAction(outbound),
+            "tool_call": ToolCallAction(tools.registry),
+            "webhook": WebhookAction(outbound),
+        }
+        made = World(carry_out=Carrier(actions, Limits(settings.OUTPUT_LIMIT_BYTES)))
+        yield made
+        made.close()

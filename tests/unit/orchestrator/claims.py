@@ -1,0 +1,46 @@
+"""Claims on a tool of one test's own, and what a Carrier makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from contract.json_values import JSON
+from orchestrator.actions.action import Action
+from orchestrator.actions.carrying import Carrier
+from orchestrator.actions.tool_call import ToolCallAction
+from orchestrator.advance import Claim, Failed, Limits, Program, Succeeded
+from workflows.definition import parse_definition
+from workflows.effects import Effect
+from workflows.tools import ToolContext, ToolRegistry
+
+EXECUTION = UUID("01990000-0000-7000-8000-000000000001")
+LIMIT = 10_000
+
+
+def claim_on(tools: ToolRegistry, name: str, arguments: dict[str, JSON] | None = None, **members: Any) -> Claim:
+    config = {"tool": name, "arguments": arguments or {}}
+    steps = [{"name": "only", "type": "tool_call", "config": config, **members}]
+    spec = parse_definition({"name": "w", "steps": steps}, tools)
+    return Claim(EXECUTION, Program(spec, {}), spec.steps[0], 1, config)
+
+
+def carry(function: Callable[[], Any], *, effect: Effect = Effect.IDEMPOTENT, **members: Any) -> Succeeded | Failed:
+    """What comes of a step whose tool is this function; `members` are the step's."""
+    tools = ToolRegistry()
+
+    @tools.tool("own", effect=effect)
+    def own(_arguments: dict[str, JSON], _context: ToolContext) -> JSON:
+        return function()
+
+    return carrier({"tool_call": ToolCallAction(tools)})(claim_on(tools, "own", **members))
+
+
+def carrier(actions: dict[str, Action]) -> Carrier:
+    return Carrier(actions, Limits(LIMIT))
+
+
+def failed(outcome: Succeeded | Failed) -> Failed:
+    assert isinstance(outcome, Failed), outcome
+    return outcome
