@@ -15,7 +15,7 @@ from django.db import connection
 from psycopg.rows import dict_row
 
 from executions import commands
-from executions.models import Arrival, Attempt, Event, Execution, Worker
+from executions.models import Arrival, Attempt, DueStep, Event, Execution, Worker
 from executions.states import AttemptStatus
 from executions.store import PostgresStore, Session
 from orchestrator.advance import Claim, Outcome, Succeeded
@@ -171,6 +171,58 @@ def test_a_late_outcome_becomes_an_event_and_changes_nothing(alice: Tenant, worl
     execution.refresh_from_db()
     assert json.loads(execution.output or "") == {"a": {"name": "a"}}
     assert Event.objects.filter(type="step.late_outcome").count() == 1
+
+
+def test_a_late_outcome_does_not_end_the_attempt_that_replaced_its_own(alice: Tenant, world: World) -> None:
+    submitted(alice, published(alice, [noop("a")]))
+    late_world = World()
+    late = late_world.engine._take(float("inf"))
+    assert late is not None
+    Attempt.objects.update(started_at="2020-01-01T00:00:00Z")
+    assert swept() == 1
+    current = world.engine._take(float("inf"))
+    assert current is not None
+
+    late_world.engine._record(late, _outcome(late, Succeeded('"late"')), 0)
+    late_world.close()
+
+    assert list(Attempt.objects.order_by("number").values_list("number", "status")) == [(1, "lost"), (2, "running")]
+    assert Event.objects.filter(type="step.late_outcome").count() == 1
+
+
+def test_an_ended_execution_leaves_no_step_due(alice: Tenant, world: World) -> None:
+    bad = {"name": "bad", "type": "tool_call", "config": {"tool": "fail"}}
+    execution = submitted(alice, published(alice, [bad, *(noop(f"s{i}") for i in range(100))]))
+
+    assert world.drain() == 1
+
+    execution.refresh_from_db()
+    assert execution.status == "workflow_failed"
+    assert not DueStep.objects.exists()
+
+
+def test_steps_left_for_others_are_announced(alice: Tenant, world: World) -> None:
+    submitted(alice, published(alice, [noop("a"), noop("b")]))
+
+    assert world.engine._take(float("inf")) is not None
+
+    assert world.announced == 1
+
+
+def test_the_lease_lists_an_attempt_before_it_is_begun_and_not_after(alice: Tenant) -> None:
+    listed: list[list[str]] = []
+
+    def carry(claim: Claim) -> Succeeded:
+        listed.append(world.engine.held.all())
+        return Succeeded("{}")
+
+    world = World(carry_out=carry)
+    execution = submitted(alice, published(alice, [noop("a"), noop("b", "a")]))
+    world.drain()
+    world.close()
+
+    assert listed == [[f"{execution.id}:0:1"], [f"{execution.id}:1:1"]]
+    assert world.engine.held.all() == []
 
 
 @contextmanager

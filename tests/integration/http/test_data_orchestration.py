@@ -105,7 +105,7 @@ def test_what_is_not_executable_is_refused_on_the_template(alice: Caller) -> Non
 def test_an_input_that_cannot_be_made_is_refused(alice: Caller, made_of: Any, field: str) -> None:
     template_id = template(alice, published(alice), input=made_of)
     deep: Any = 1
-    for _ in range(61):
+    for _ in range(62):
         deep = [deep]
     application_id = application(alice, zero=0, large=2**53 - 1, deep=deep)
     before = rows_of_every_table()
