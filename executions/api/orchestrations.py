@@ -65,7 +65,7 @@ class ExecuteDoor(Door):
     def check_headers(self) -> None:
         """A body of the page's prose contract names its tenant; one of only parameters and dry_run need not."""
         prose = "agent_id" in self.input or self.body.get("input") is not None
-        if prose and not self.request.headers.get(TENANT_HEADER, ""):
+        if prose and not self.request.headers.get(TENANT_HEADER, "").strip():
             problem = FieldProblem(f"header.{TENANT_HEADER}", "missing", "the tenant's id or slug is wanted")
             raise InvalidInput(f"the header {TENANT_HEADER} is missing", fields=[problem])
 

@@ -201,6 +201,19 @@ def test_an_ended_execution_leaves_no_step_due(alice: Tenant, world: World) -> N
     assert not DueStep.objects.exists()
 
 
+def test_a_step_scheduled_in_the_moment_of_the_end_is_not_left_behind(alice: Tenant, world: World) -> None:
+    guard = {"name": "c", "type": "guardrail_check", "depends_on": ["a"], "config": {"checks": [{"assert": "false"}]}}
+    execution = submitted(alice, published(alice, [noop("a"), noop("b", "a"), guard]))
+    claim = world.engine._take(float("inf"))
+    assert claim is not None
+
+    world.engine._record(claim, _outcome(claim, Succeeded("{}")), 0)
+
+    execution.refresh_from_db()
+    assert execution.status == "workflow_failed"
+    assert not DueStep.objects.exists()
+
+
 def test_steps_left_for_others_are_announced(alice: Tenant, world: World) -> None:
     submitted(alice, published(alice, [noop("a"), noop("b")]))
 

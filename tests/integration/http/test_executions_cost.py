@@ -110,7 +110,8 @@ def multiply(execution_id: str, times: int) -> None:
         )
         for table, key in (("execution", "id"), ("submission", "execution_id")):
             model = Execution if table == "execution" else Submission
-            rest = ", ".join(field.column for field in model._meta.concrete_fields if field.column != key)
+            columns = [str(field.column) for field in model._meta.concrete_fields]
+            rest = ", ".join(column for column in columns if column != key)
             cursor.execute(
                 f"INSERT INTO {table} ({key}, {rest}) SELECT copy, {rest} FROM copies, {table} WHERE {key} = %s",
                 [execution_id],

@@ -261,6 +261,11 @@ def test_an_alarm_at_any_moment_leaves_nothing_behind() -> None:
     assert seen == {sum(range(2_000)), "timed out"}
 
 
+def test_a_call_that_answers_its_interruption_with_another_error_still_timed_out() -> None:
+    with pytest.raises(TimedOut):
+        within(0.1, turning_it_into_another)
+
+
 def test_off_the_main_thread_a_call_is_made_without_a_limit() -> None:
     got: list[int] = []
     thread = threading.Thread(target=lambda: got.append(within(5, lambda: 1)))

@@ -67,7 +67,7 @@ def test_a_secret_is_taken_with_and_without_its_prefix_and_padding(secret: str) 
     Webhook(SECRET).verify(seen.body, seen.headers)
 
 
-@pytest.mark.parametrize("secret", ["not base64!", "whsec_caf\xe9", "whsec_a", "a-_b"])
+@pytest.mark.parametrize("secret", ["not base64!", "whsec_caf\xe9", "whsec_a", "a-_b", "MfKQ 9r8G"])
 def test_a_secret_that_is_not_base64_fails_for_good_before_anything_is_sent_and_is_not_told(secret: str) -> None:
     error = refused(secret=secret)
     assert (error.kind, error.retryable, error.message) == (
