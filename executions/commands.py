@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from contract import json_values
-from contract.identifiers import new_id
+from contract.identifiers import new_id, run_name
 from contract.problems import Conflict
 from executions.announce import announce
 from executions.events import Detail, Happening
@@ -65,14 +65,14 @@ def arrive(execution: Execution, kind: ArrivalKind, payload: dict[str, str | Non
 
 
 def _enqueue_paid(execution: Execution, payment: Payment, reference: str, actor: str) -> None:
-    now = database_now()
+    now, run_id = database_now(), new_id()
     status = target("enqueue", target("confirm_payment", Status.AWAITING_PAYMENT))
-    standing = replace(standing_of(execution), status=status, due_at=now, run_id=new_id(), queued_at=now)
+    standing = replace(standing_of(execution), status=status, due_at=now, run_id=run_id, queued_at=now)
     order: dict[str, Detail] = {"order": str(payment.order_id), "reference": reference, "by": actor}
     happenings = [
         Happening("payment.paid", {**order, "amount": payment.amount, "currency": payment.currency}),
         Happening(MOVES["confirm_payment"].event, order),
-        Happening(MOVES["enqueue"].event, {"run_id": str(standing.run_id)}),
+        Happening(MOVES["enqueue"].event, {"run_id": run_name(run_id)}),
     ]
     write(execution, standing, ["confirm_payment", "enqueue"], happenings, now)
     payment.status, payment.reference, payment.paid_at = PaymentStatus.PAID.value, reference, now
@@ -81,13 +81,17 @@ def _enqueue_paid(execution: Execution, payment: Payment, reference: str, actor:
 
 
 def _cancel_unpaid(execution: Execution, reason: str) -> None:
+    payment = Payment.objects.select_for_update(no_key=True).get(execution=execution)
     now = database_now()
     status = target("cancel", Status(execution.status))
     counters = replace(standing_of(execution).counters, ready=0)
     standing = replace(
         standing_of(execution), status=status, counters=counters, status_reason=reason, finished_at=now, due_at=None
     )
-    write(execution, standing, ["cancel"], [Happening(MOVES["cancel"].event, {"reason": reason})], now)
-    Payment.objects.filter(execution=execution, status=PaymentStatus.UNPAID.value).update(
-        status=PaymentStatus.EXPIRED.value
-    )
+    happenings = [
+        Happening("payment.expired", {"order": str(payment.order_id)}),
+        Happening(MOVES["cancel"].event, {"reason": reason}),
+    ]
+    write(execution, standing, ["cancel"], happenings, now)
+    payment.status = PaymentStatus.EXPIRED.value
+    payment.save(update_fields=["status"])

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from contract import json_values
-from contract.identifiers import new_id
+from contract.identifiers import new_id, run_name
 from contract.json_values import JSON
 from contract.problems import FieldProblem, InvalidContent
 from executions import transitions
@@ -23,7 +23,6 @@ from executions.states import CREATED, Intent, PaymentStatus, Status
 from tenants.models import Agent, Tenant
 from workflows import catalog
 from workflows.models import Template, WorkflowVersion
-from workflows.patches import apply_parameters
 from workflows.spec import Price, Spec
 
 
@@ -65,14 +64,7 @@ class Request:
 
 def checked_spec(request: Request) -> Spec:
     """What will run: the version's spec with this run's patches. Raises InvalidContent for every problem at once."""
-    spec, _ = (
-        apply_parameters(catalog.spec_of(request.version.id).raw, request.parameters)
-        if request.parameters
-        else (
-            catalog.spec_of(request.version.id),
-            {},
-        )
-    )
+    spec = catalog.runnable_of(request.version.id, json_values.dump(request.parameters)).spec
     problems: list[FieldProblem] = []
     if spec.input_schema is not None:
         problems = spec.input_schema.violations(request.input, request.input_at)
@@ -87,7 +79,7 @@ def create_execution(tenant: Tenant, request: Request) -> Execution:
     Raises InvalidContent, with nothing written, for an input or parameters that the version does not allow.
     """
     spec = checked_spec(request)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         execution = _insert(tenant, request, spec)
         execution.submission = _submit(execution, tenant, request)
         if spec.price is not None:
@@ -111,7 +103,7 @@ def _insert(tenant: Tenant, request: Request, spec: Spec) -> Execution:
     )
     happenings = [
         Happening("execution.created", _told(request)),
-        Happening(CREATED[standing.status], {"run_id": str(standing.run_id) if standing.run_id else None}),
+        Happening(CREATED[standing.status], {"run_id": run_name(standing.run_id) if standing.run_id else None}),
     ]
     events, head = chain(str(execution_id), 0, GENESIS, happenings, now)
     keys: dict[str, UUID] = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from uuid import UUID, uuid5
 
 from django.db.models import Q, QuerySet
@@ -18,10 +17,7 @@ from executions.models import Application, Attempt, Event, Execution, Payment
 from executions.states import NOT_REQUIRED, TERMINAL, Status, StepStatus
 from tenants.models import Tenant
 from workflows import catalog
-from workflows.patches import apply_parameters
 from workflows.spec import Spec, StepSpec
-
-_PATCHED_SPECS_KEPT = 64
 
 
 def executions_of(tenant: Tenant) -> QuerySet[Execution]:
@@ -112,13 +108,7 @@ class SteppedOn:
 
 def spec_of(execution: Execution) -> Spec:
     """What the execution runs: its version with this run's patches."""
-    return _spec_with(execution.version_id, execution.submission.parameters)
-
-
-@lru_cache(maxsize=_PATCHED_SPECS_KEPT)
-def _spec_with(version_id: UUID, parameters: str) -> Spec:
-    spec = catalog.spec_of(version_id)
-    return spec if parameters == "{}" else apply_parameters(spec.raw, json_values.load(parameters))[0]
+    return catalog.runnable_of(execution.version_id, execution.submission.parameters).spec
 
 
 def steps_of(execution: Execution, first: int = 0, count: int | None = None) -> list[SteppedOn]:

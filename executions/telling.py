@@ -37,6 +37,7 @@ EVENTS: dict[str, Words] = {
         "warning", "Outcome unknown", "The worker was lost in a step that must not be repeated; an operator decides."
     ),
     "step.late_outcome": Words("warning", "Late outcome", "An outcome came after its attempt had been closed."),
+    "payment.expired": Words("warning", "Payment expired", "The order can be paid no more."),
     "payment.paid": Words("info", "Paid", "The payment was received."),
 }
 

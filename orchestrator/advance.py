@@ -10,10 +10,9 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from uuid import UUID
 
 from contract import json_values
-from contract.json_values import JSON, InvalidJson
+from contract.json_values import JSON
 from executions import retry
 from executions.change import ArrivalRow, AttemptEnd, Change, Loaded
 from executions.draft import Draft
@@ -22,76 +21,16 @@ from executions.plan import Began, Ended, Fact, Headed, LostTrack, NeedsSteps, R
 from executions.retry import Failure
 from executions.states import AttemptStatus, Intent, Status, StepStatus
 from executions.store import DUE_WINDOW, Session
+from orchestrator.outcomes import Claim, Failed, Limits, NotBegun, Outcome, Succeeded, encode
 from workflows.bindings import compile_outcome
 from workflows.expressions import ExpressionInvalid, Reference, Scope
 from workflows.failures import StepFailed
-from workflows.spec import Effect, EffectfulProgram, PureProgram, Spec, StepSpec
+from workflows.spec import Effect, EffectfulProgram, PureProgram, Runnable, Spec, StepSpec
 
 PURE_STEPS = 200
 """Pure steps evaluated under one lock; what is left is due at once and taken up by the next advance."""
 PURE_SECONDS = 0.05
 NEIGHBOURHOOD = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """`output_bytes`: how large the JSON text of a step's input or output may be."""
-
-    output_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What an execution runs: its spec with this run's patches, and the free parameters."""
-
-    spec: Spec
-    parameters: JSON
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """An attempt that this process has to carry out; `config` is the resolved config, secrets included."""
-
-    execution_id: UUID
-    program: Program
-    step: StepSpec
-    number: int
-    config: dict[str, JSON]
-
-    @property
-    def fence(self) -> str:
-        return f"{self.execution_id}:{self.step.index}:{self.number}"
-
-
-@dataclass(frozen=True, slots=True)
-class Succeeded:
-    """`output` is checked JSON text."""
-
-    output: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """`details` is checked JSON; `output` JSON text where the step yields something although it failed."""
-
-    failure: Failure
-    details: JSON = None
-    output: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NotBegun:
-    """The attempt was claimed but nothing of it was carried out, so it may be given to anybody."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one attempt came out; `index` and `number` are its fence."""
-
-    execution_id: UUID
-    index: int
-    number: int
-    result: Succeeded | Failed | NotBegun
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +48,21 @@ class Advance:
 
     session: Session
     loaded: Loaded
-    program: Program
+    runnable: Runnable
     limits: Limits
     draft: Draft = field(init=False)
     claim: Claim | None = None
     _results: dict[int, dict[str, JSON]] = field(default_factory=dict)
+    _roots: dict[str, JSON] = field(default_factory=dict)
     _evaluated: int = 0
     _began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.draft = Draft(self.program.spec, self.loaded)
+        self.draft = Draft(self.runnable.spec, self.loaded)
 
     @property
     def spec(self) -> Spec:
-        return self.program.spec
+        return self.runnable.spec
 
     def decide(self, outcome: Outcome | None, *, may_claim: bool) -> Decided:
         """Work in the outcome and everything that is due; claim one effectful step if `may_claim`."""
@@ -260,7 +200,7 @@ class Advance:
         config = program.resolve(scope)
         attempt = self.draft.begin(step.index, encode(program.recorded(config), self.limits, "input"))
         self.draft.note(step.index, attempt=attempt.number, input=digest(attempt.input or ""))
-        self.claim = Claim(self.loaded.row.id, self.program, step, attempt.number, config)
+        self.claim = Claim(self.loaded.row.id, self.runnable, step, attempt.number, config)
         return self._settle(Began(step.index))
 
     def _fail_at_once(self, step: StepSpec, failed: StepFailed) -> tuple[int, ...]:
@@ -307,23 +247,29 @@ class Advance:
 
     def _scope_of(self, references: Collection[Reference]) -> Scope:
         """The values that these references may name; nothing else is read or parsed."""
-        roots = {reference.root for reference in references}
+        scope = {root: self._root(root) for root in {reference.root for reference in references} - {"steps"}}
+        named = {self.spec.by_name[str(r.path[0])] for r in references if r.root == "steps"}
+        self._results_of(named)
+        return scope | {"steps": {self.spec.steps[index].name: self._results[index] for index in named}}
+
+    def _root(self, root: str) -> JSON:
+        """What an expression finds under this root; parsed once, however many steps read it."""
+        if root not in self._roots:
+            self._roots[root] = self._read_root(root)
+        return self._roots[root]
+
+    def _read_root(self, root: str) -> JSON:
         asked = self.loaded.row.asked
-        scope: dict[str, JSON] = {}
-        if "input" in roots:
-            value, schema = json_values.load(asked.input), self.spec.input_schema
-            scope["input"] = value if schema is None else schema.bind_numbers(value)
-        if "parameters" in roots:
-            scope["parameters"] = self.program.parameters
-        if "execution" in roots:
-            scope["execution"] = {"id": str(self.loaded.row.id)}
-        if "application" in roots:
-            scope["application"] = json_values.load(asked.application_data or "null")
-        if "steps" in roots:
-            named = {self.spec.by_name[str(r.path[0])] for r in references if r.root == "steps"}
-            self._results_of(named)
-            scope["steps"] = {self.spec.steps[index].name: self._results[index] for index in named}
-        return scope
+        match root:
+            case "input":
+                value, schema = json_values.load(asked.input), self.spec.input_schema
+                return value if schema is None else schema.bind_numbers(value)
+            case "parameters":
+                return self.runnable.parameters
+            case "execution":
+                return {"id": str(self.loaded.row.id)}
+            case _:
+                return json_values.load(asked.application_data or "null")
 
     def _load_results(self, indexes: Iterable[int]) -> None:
         """Have at hand, by one query, what these steps will read."""
@@ -357,18 +303,3 @@ class Advance:
 
 _SUCCEEDED = StepStatus.SUCCEEDED
 _LOST = json_values.dump({"kind": "lost", "message": "the worker that carried this out is gone", "details": None})
-
-
-def encode(value: JSON, limits: Limits, what: str) -> str:
-    """The JSON text of a step's input or output. Raises StepFailed for what cannot be stored."""
-    try:
-        json_values.check(value)
-    except InvalidJson as error:
-        where = f" at {error.pointer}" if error.pointer else ""
-        raise StepFailed(f"invalid_{what}", f"the {what} is not JSON{where}: {error}") from error
-    text = json_values.dump(value)
-    size = len(text.encode())
-    if size > limits.output_bytes:
-        message = f"the {what} has {size:,} bytes, more than the {limits.output_bytes:,} allowed"
-        raise StepFailed(f"{what}_too_large", message)
-    return text

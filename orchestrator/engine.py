@@ -19,18 +19,9 @@ from executions.change import Loaded, RunningAttempt
 from executions.plan import reach
 from executions.retry import Failure
 from executions.store import Session, Store, Superseded
-from orchestrator.advance import (
-    NEIGHBOURHOOD,
-    Advance,
-    Claim,
-    Decided,
-    Failed,
-    Limits,
-    NotBegun,
-    Outcome,
-    Program,
-    Succeeded,
-)
+from orchestrator.advance import NEIGHBOURHOOD, Advance, Decided
+from orchestrator.outcomes import Claim, Failed, Limits, NotBegun, Outcome, Succeeded
+from workflows.spec import Runnable
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +29,8 @@ OVERDUE_SECONDS = 5.0
 """Whoever takes something older than this first pushes it back, so that what kills or raises cannot block the head."""
 
 
-class Programs(Protocol):
-    def __call__(self, version_id: UUID, parameters: str) -> Program:
+class Runnables(Protocol):
+    def __call__(self, version_id: UUID, parameters: str) -> Runnable:
         """What a run of this version with these parameters (JSON text) carries out."""
 
 
@@ -76,7 +67,7 @@ class Engine:
     """One worker process's engine: one thread, one claim at a time."""
 
     store: Store
-    programs: Programs
+    runnables: Runnables
     carry_out: CarryOut
     announce: Callable[[], None]
     limits: Limits
@@ -167,7 +158,7 @@ class Engine:
 
     def _record_once(self, claim: Claim, outcome: Outcome, until: float) -> Claim | None:
         more = time.monotonic() < until
-        around = reach(claim.program.spec, claim.step.index, NEIGHBOURHOOD)
+        around = reach(claim.runnable.spec, claim.step.index, NEIGHBOURHOOD)
         aside: Undecided | None = None
         with self.store.session() as session:
             loaded = session.lock(claim.execution_id, around)
@@ -199,8 +190,8 @@ class Engine:
 
     def _decide(self, session: Session, loaded: Loaded, outcome: Outcome | None, *, may_claim: bool) -> Decided:
         try:
-            program = self.programs(loaded.row.version_id, loaded.row.asked.parameters)
-            return Advance(session, loaded, program, self.limits).decide(outcome, may_claim=may_claim)
+            runnable = self.runnables(loaded.row.version_id, loaded.row.asked.parameters)
+            return Advance(session, loaded, runnable, self.limits).decide(outcome, may_claim=may_claim)
         except psycopg.Error:
             raise
         except Exception as error:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from uuid import UUID, uuid4
 
 import psycopg
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from contract import json_values
 from executions.announce import announce
 from executions.store import PostgresStore
 from executions.transitions import Carrier
@@ -22,25 +21,20 @@ from orchestrator.actions.egress import client
 from orchestrator.actions.http import HttpAction
 from orchestrator.actions.tool_call import ToolCallAction
 from orchestrator.actions.webhook import WebhookAction
-from orchestrator.advance import Limits, Program
 from orchestrator.engine import Engine
 from orchestrator.leases import Lease
+from orchestrator.outcomes import Limits
 from workflows import catalog, tools
-from workflows.patches import apply_parameters
+from workflows.spec import Runnable
 
 
-@lru_cache(maxsize=2048)
-def program(version_id: UUID, parameters: str) -> Program:
+def runnable(version_id: UUID, parameters: str) -> Runnable:
     """What a run of this version with these parameters carries out. Raises psycopg.OperationalError in an outage."""
     try:
-        spec = catalog.spec_of(version_id)
+        return catalog.runnable_of(version_id, parameters)
     except DatabaseError as error:
         connection.close()
         raise psycopg.OperationalError("the definition could not be read") from error
-    if parameters == "{}":
-        return Program(spec, {})
-    patched, free = apply_parameters(spec.raw, json_values.load(parameters))
-    return Program(patched, free)
 
 
 def actions() -> dict[str, Action]:
@@ -68,7 +62,7 @@ class WorkerProcess:
         limits = Limits(settings.OUTPUT_LIMIT_BYTES)
         return Engine(
             store=PostgresStore(self.url, self.carrier),
-            programs=program,
+            runnables=runnable,
             carry_out=StepCarrier(actions(), limits),
             announce=announce,
             limits=limits,

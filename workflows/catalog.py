@@ -15,8 +15,9 @@ from tenants.models import Tenant
 from workflows.definition import parse_definition
 from workflows.masking import unmask
 from workflows.models import Template, Workflow, WorkflowVersion
+from workflows.patches import apply_parameters
 from workflows.sealing import unseal
-from workflows.spec import Spec
+from workflows.spec import Runnable, Spec
 
 _BULKY = ("definition", "sealed")
 _SPECS_KEPT = 256
@@ -82,6 +83,14 @@ def spec_of(version_id: UUID) -> Spec:
     if version is None:
         raise NotFound("there is no such version")
     return parse_definition(whole_definition(version))
+
+
+@lru_cache(maxsize=_SPECS_KEPT)
+def runnable_of(version_id: UUID, parameters: str) -> Runnable:
+    """The version with these parameters (JSON text). Raises NotFound; ParametersInvalid with every problem."""
+    spec = spec_of(version_id)
+    given = json_values.load(parameters)
+    return Runnable(*apply_parameters(spec.raw, given)) if given else Runnable(spec, {})
 
 
 def templates_of(tenant: Tenant) -> QuerySet[Template]:

@@ -27,6 +27,7 @@ __all__ = [
     "PureProgram",
     "Refund",
     "RetryPolicy",
+    "Runnable",
     "Spec",
     "StepFailed",
     "StepSpec",
@@ -148,3 +149,11 @@ class Spec:
     def _references(self) -> list[Reference]:
         own = [] if self.output is None else [r for found in self.output.references.values() for r in found]
         return [reference for step in self.steps for reference in step.references] + own
+
+
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """What one run carries out: the spec with the run's patches, and the free values that expressions read."""
+
+    spec: Spec
+    parameters: dict[str, JSON]

@@ -14,7 +14,7 @@ from contract.json_values import JSON
 from executions.retry import Failure
 from orchestrator.actions.action import Action, ActionFailed, Attempted
 from orchestrator.actions.time_limit import TimedOut, within
-from orchestrator.advance import Claim, Failed, Limits, Succeeded, encode
+from orchestrator.outcomes import Claim, Failed, Limits, Succeeded, encode
 from workflows.effects import Effect
 from workflows.failures import StepFailed
 

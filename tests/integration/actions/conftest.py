@@ -11,7 +11,7 @@ from orchestrator.actions.egress import client
 from orchestrator.actions.http import HttpAction
 from orchestrator.actions.tool_call import ToolCallAction
 from orchestrator.actions.webhook import WebhookAction
-from orchestrator.advance import Limits
+from orchestrator.outcomes import Limits
 from tenants import registry
 from tenants.models import Tenant
 from tests.integration.engine.world import World

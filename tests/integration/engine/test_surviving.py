@@ -18,8 +18,8 @@ from executions import commands
 from executions.models import Arrival, Attempt, DueStep, Event, Execution, Worker
 from executions.states import AttemptStatus
 from executions.store import PostgresStore, Session
-from orchestrator.advance import Claim, Outcome, Succeeded
 from orchestrator.leases import Lease
+from orchestrator.outcomes import Claim, Outcome, Succeeded
 from orchestrator.sweep import sweep
 from tenants.models import Tenant
 from tests.integration.engine.world import (
@@ -315,14 +315,14 @@ def test_an_execution_whose_planning_raises_blocks_nobody_and_is_quarantined(ali
     bad = submitted(alice, published(alice, [noop("a")]))
     good = submitted(alice, published(alice, [noop("a")]))
     world = World()
-    programs = world.engine.programs
+    runnables = world.engine.runnables
 
     def raising(version_id: Any, parameters: str) -> Any:
         if version_id == bad.version_id:
             raise RuntimeError("no plan")
-        return programs(version_id, parameters)
+        return runnables(version_id, parameters)
 
-    world.engine.programs = raising
+    world.engine.runnables = raising
     world.drain()
     good.refresh_from_db()
     assert good.status == "workflow_succeeded"

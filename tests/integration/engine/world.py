@@ -17,9 +17,9 @@ from executions.models import Execution
 from executions.store import PostgresStore
 from executions.transitions import Carrier
 from orchestrator.actions.carrying import Carrier as StepCarrier
-from orchestrator.advance import Claim, Failed, Limits, Succeeded
 from orchestrator.engine import Engine
-from orchestrator.process import actions, program
+from orchestrator.outcomes import Claim, Failed, Limits, Succeeded
+from orchestrator.process import actions, runnable
 from tenants import registry
 from tenants.models import Tenant
 from workflows import authoring, catalog
@@ -74,7 +74,7 @@ class World:
         self.store = PostgresStore(database_url(), self.carrier, self.now)
         self.engine = Engine(
             store=self.store,
-            programs=program,
+            runnables=runnable,
             carry_out=self.carry_out or StepCarrier(actions(), limits),
             announce=self._announce,
             limits=limits,

@@ -10,9 +10,10 @@ from contract.json_values import JSON
 from orchestrator.actions.action import Action
 from orchestrator.actions.carrying import Carrier
 from orchestrator.actions.tool_call import ToolCallAction
-from orchestrator.advance import Claim, Failed, Limits, Program, Succeeded
+from orchestrator.outcomes import Claim, Failed, Limits, Succeeded
 from workflows.definition import parse_definition
 from workflows.effects import Effect
+from workflows.spec import Runnable
 from workflows.tools import ToolContext, ToolRegistry
 
 EXECUTION = UUID("01990000-0000-7000-8000-000000000001")
@@ -23,7 +24,7 @@ def claim_on(tools: ToolRegistry, name: str, arguments: dict[str, JSON] | None =
     config = {"tool": name, "arguments": arguments or {}}
     steps = [{"name": "only", "type": "tool_call", "config": config, **members}]
     spec = parse_definition({"name": "w", "steps": steps}, tools)
-    return Claim(EXECUTION, Program(spec, {}), spec.steps[0], 1, config)
+    return Claim(EXECUTION, Runnable(spec, {}), spec.steps[0], 1, config)
 
 
 def carry(function: Callable[[], Any], *, effect: Effect = Effect.IDEMPOTENT, **members: Any) -> Succeeded | Failed:

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from contract import json_values
+from orchestrator.actions import time_limit
 from orchestrator.actions.action import ActionFailed
 from orchestrator.actions.time_limit import TimedOut, within
-from orchestrator.advance import Failed, Succeeded
+from orchestrator.outcomes import Failed, Succeeded
 from tests.unit.orchestrator.claims import LIMIT, carry, failed
 from workflows.effects import Effect
 from workflows.failures import StepFailed
@@ -259,6 +260,18 @@ def test_an_alarm_at_any_moment_leaves_nothing_behind() -> None:
             seen.add("timed out")
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert seen == {sum(range(2_000)), "timed out"}
+
+
+def test_an_alarm_after_the_call_s_end_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, rest = signal.getsignal(signal.SIGALRM), time_limit._watchdog.rest
+
+    def late() -> None:
+        signal.raise_signal(signal.SIGALRM)
+        rest()
+
+    monkeypatch.setattr(time_limit._watchdog, "rest", late)
+    assert within(5, lambda: 1) == 1
+    assert signal.getsignal(signal.SIGALRM) is before
 
 
 def test_a_call_that_answers_its_interruption_with_another_error_still_timed_out() -> None:

@@ -17,11 +17,11 @@ from executions.change import ArrivalRow
 from executions.plan import survey
 from executions.retry import Failure
 from executions.states import STEP_TERMINAL, TERMINAL, AttemptStatus, Intent, Status, StepStatus
-from orchestrator.advance import Claim, Failed, Limits, Program, Succeeded
 from orchestrator.engine import Engine
+from orchestrator.outcomes import Claim, Failed, Limits, Succeeded
 from tests.unit.orchestrator.memory_store import Kept, MemoryStore
 from workflows.definition import parse_definition
-from workflows.spec import OnFailure, Spec
+from workflows.spec import OnFailure, Runnable, Spec
 from workflows.tools import ToolRegistry
 
 tools = ToolRegistry()
@@ -69,7 +69,7 @@ class Fleet:
         self.births += 1
         return Engine(
             store=self.memory.seen_by(f"worker-{self.births}"),
-            programs=lambda *_: Program(self.spec, {}),
+            runnables=lambda *_: Runnable(self.spec, {}),
             carry_out=self.carry_out,
             announce=lambda: None,
             limits=Limits(100_000),

@@ -11,7 +11,7 @@ from contract import json_values
 from orchestrator.actions import tools as shipped
 from orchestrator.actions.action import Attempted
 from orchestrator.actions.tool_call import ToolCallAction
-from orchestrator.advance import Succeeded
+from orchestrator.outcomes import Succeeded
 from tests.unit.orchestrator.attempts import attempted, failing
 from tests.unit.orchestrator.claims import carrier, claim_on, failed
 from workflows.definition import DefinitionInvalid, parse_definition
