@@ -9,6 +9,7 @@ from celery.signals import worker_process_shutdown
 from django.conf import settings
 
 from executions.announce import WAKE
+from orchestrator.actions.time_limit import on_duty
 from orchestrator.process import WorkerProcess
 
 DRAIN_SECONDS = 1.0
@@ -20,7 +21,8 @@ _process: list[WorkerProcess] = []
 @shared_task(name=WAKE, ignore_result=True)
 def wake() -> int:
     """Carry out what is due, for a while; the number of attempts carried out."""
-    return _this_process().engine.drain(DRAIN_SECONDS)
+    with on_duty():
+        return _this_process().engine.drain(DRAIN_SECONDS)
 
 
 @worker_process_shutdown.connect

@@ -10,7 +10,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
@@ -60,6 +61,19 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     return result
 
 
+@contextmanager
+def on_duty() -> Iterator[None]:
+    """Meanwhile the process is ended if anything keeps all of Python from running for WATCHDOG_SECONDS.
+
+    For what is evaluated between actions, under the execution's lock: an expression that never comes back.
+    """
+    _watchdog.stay()
+    try:
+        yield
+    finally:
+        _watchdog.leave()
+
+
 class _Alarm:
     def __init__(self) -> None:
         self.armed = True
@@ -80,16 +94,28 @@ class _Watchdog:
 
     def __init__(self) -> None:
         self._until: float | None = None
+        self._on_duty = False
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def watch(self, seconds: float) -> None:
         with self._lock:
             self._until = time.monotonic() + seconds
-            if self._thread is None or not self._thread.is_alive():
-                _expect_a_tick()
-                self._thread = threading.Thread(target=self._tick, name="watchdog", daemon=True)
-                self._thread.start()
+            self._tick_on()
+
+    def stay(self) -> None:
+        with self._lock:
+            self._on_duty = True
+            self._tick_on()
+
+    def leave(self) -> None:
+        self._on_duty = False
+
+    def _tick_on(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            _expect_a_tick()
+            self._thread = threading.Thread(target=self._tick, name="watchdog", daemon=True)
+            self._thread.start()
 
     def rest(self) -> None:
         self._until = None
@@ -99,11 +125,11 @@ class _Watchdog:
             time.sleep(TICK_SECONDS)
             with self._lock:
                 until = self._until
-                if until is None:
+                if until is None and not self._on_duty:
                     faulthandler.cancel_dump_traceback_later()
                     self._thread = None
                     return
-                if time.monotonic() > until:
+                if until is not None and time.monotonic() > until:
                     faulthandler.dump_traceback(file=_STDERR)
                     os._exit(1)
                 _expect_a_tick()

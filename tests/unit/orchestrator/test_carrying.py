@@ -323,6 +323,17 @@ def test_a_tool_that_nothing_interrupts_ends_its_process_and_shows_where_it_was(
     assert time.monotonic() - began < 30
 
 
+def test_what_never_comes_back_between_actions_ends_its_process_too() -> None:
+    ended = run("""
+        with time_limit.on_duty():
+            time.sleep(0.3)
+            print("on duty", flush=True)
+            sum(itertools.repeat(0))
+        """)
+
+    assert (ended.returncode, ended.stdout) == (1, "on duty\n")
+
+
 def test_the_watchdog_leaves_a_process_alone_that_has_nothing_to_do_or_works_in_time() -> None:
     ended = run("""
         for _ in range(3):
