@@ -7,6 +7,7 @@ Any number of sweepers may run.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ import psycopg
 import structlog
 from psycopg.rows import dict_row
 
+from tenants.idempotency import KEPT_FOR
+
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 0.5
@@ -22,6 +25,7 @@ SHORTEST_SECONDS = 0.02
 GRACE_SECONDS = 5.0
 """No lease ends within this time of the server's own start: an outage of the database must not orphan everybody."""
 UNLISTED_SECONDS = 3.0
+FORGET_EVERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,15 @@ def sweep(connection: psycopg.Connection[dict[str, Any]]) -> Swept:
         log.warning(
             "attempt_lost", execution_id=str(row["execution_id"]), step=row["step_index"], attempt=row["number"]
         )
-    connection.execute(_FORGET)
     found = connection.execute(_NEXT_DUE).fetchone()
     seconds = EVERY_SECONDS if found is None else found["seconds"]
     return Swept(len(lost), due=seconds <= 0, next_due=seconds)
+
+
+def forget(connection: psycopg.Connection[dict[str, Any]]) -> None:
+    """Delete what nobody can need any more, a bounded number at a time: old leases, answers past their 30 days."""
+    connection.execute(_FORGET_LEASES)
+    connection.execute(_FORGET_ANSWERS, {"kept": KEPT_FOR})
 
 
 def sweep_for_ever(url: str, announce: Callable[[], None], over: threading.Event) -> None:
@@ -51,17 +60,24 @@ def sweep_for_ever(url: str, announce: Callable[[], None], over: threading.Event
     while not over.is_set():
         try:
             with psycopg.connect(url, autocommit=True, row_factory=dict_row, options=_OPTIONS) as connection:
-                pause = EVERY_SECONDS
-                while not over.wait(pause):
-                    found = sweep(connection)
-                    if found.due:
-                        announce()
-                    pause = (
-                        min(max(found.next_due, SHORTEST_SECONDS), EVERY_SECONDS) if not found.due else EVERY_SECONDS
-                    )
+                _sweep_on(connection, announce, over)
         except psycopg.Error as error:
             log.warning("sweep_failed", error=str(error))
             over.wait(EVERY_SECONDS)
+
+
+def _sweep_on(
+    connection: psycopg.Connection[dict[str, Any]], announce: Callable[[], None], over: threading.Event
+) -> None:
+    pause, forgotten = EVERY_SECONDS, 0.0
+    while not over.wait(pause):
+        found = sweep(connection)
+        if found.due:
+            announce()
+        pause = EVERY_SECONDS if found.due else min(max(found.next_due, SHORTEST_SECONDS), EVERY_SECONDS)
+        if time.monotonic() - forgotten > FORGET_EVERY_SECONDS:
+            forget(connection)
+            forgotten = time.monotonic()
 
 
 _OPTIONS = "-c statement_timeout=10s -c lock_timeout=5s -c timezone=UTC -c application_name=traceway-sweeper"
@@ -97,4 +113,9 @@ _NEXT_DUE = """
 SELECT EXTRACT(epoch FROM due_at - clock_timestamp())::float AS seconds
 FROM execution WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1"""
 
-_FORGET = "DELETE FROM worker WHERE expires_at < clock_timestamp() - interval '1 day'"
+_FORGET_LEASES = "DELETE FROM worker WHERE expires_at < clock_timestamp() - interval '1 day'"
+
+_FORGET_ANSWERS = """
+DELETE FROM tenants_idempotentrequest WHERE id IN (
+  SELECT id FROM tenants_idempotentrequest WHERE created_at < clock_timestamp() - %(kept)s ORDER BY created_at
+  LIMIT 1000 FOR UPDATE SKIP LOCKED)"""

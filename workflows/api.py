@@ -149,7 +149,7 @@ def version_summary(workflow: Workflow, version: WorkflowVersion) -> dict[str, J
 
 def _definition(version: WorkflowVersion) -> dict[str, JSON]:
     stored: dict[str, JSON] = json_values.load(version.definition)
-    return {**dict.fromkeys(_OPTIONAL_MEMBERS), **stored}
+    return {**dict.fromkeys(_OPTIONAL_MEMBERS), **stored, "visibility": version.visibility}
 
 
-_OPTIONAL_MEMBERS = ("input_schema", "output", "price", "timeout_seconds", "triggers", "visibility")
+_OPTIONAL_MEMBERS = ("input_schema", "output", "price", "timeout_seconds", "triggers")

@@ -80,7 +80,7 @@ class Members:
         """A string of 1 to `most` characters; an empty optional one counts as left out."""
         value = self.typed(name, str, required=required)
         if value == "" and required:
-            self.report(name, "invalid", f"`{name}` is not empty")
+            self.report(name, "invalid", f"`{name}` must not be empty")
         if value and len(value) > most:
             self.report(name, "invalid", f"`{name}` has at most {most} characters")
             return None

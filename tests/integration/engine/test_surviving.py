@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from django.db import connection
+from django.utils import timezone
 from psycopg.rows import dict_row
 
 from executions import commands
@@ -20,8 +22,8 @@ from executions.states import AttemptStatus
 from executions.store import PostgresStore, Session
 from orchestrator.leases import Lease
 from orchestrator.outcomes import Claim, Outcome, Succeeded
-from orchestrator.sweep import sweep
-from tenants.models import Tenant
+from orchestrator.sweep import forget, sweep
+from tenants.models import IdempotentRequest, Tenant
 from tests.integration.engine.world import (
     World,
     database_url,
@@ -354,6 +356,23 @@ def test_without_any_hint_the_sweep_finds_what_is_due(alice: Tenant) -> None:
         found = sweep(swept_by)
         assert not found.due
         assert 3500 < found.next_due <= 3600
+
+
+def test_what_nobody_can_need_any_more_is_forgotten(alice: Tenant) -> None:
+    for number, age in enumerate([timedelta(days=29), timedelta(days=31)]):
+        answer = IdempotentRequest.objects.create(
+            tenant=alice, method="POST", path="/", key=str(number), body_digest="", status=200, headers={}
+        )
+        IdempotentRequest.objects.filter(id=answer.id).update(created_at=timezone.now() - age)
+    for days in (0, 2):
+        moment = timezone.now() - timedelta(days=days)
+        Worker.objects.create(boot_id=uuid4(), name="w", started_at=moment, beat_at=moment, expires_at=moment)
+
+    with psycopg.connect(database_url(), autocommit=True, row_factory=dict_row) as swept_by:
+        forget(swept_by)
+
+    assert [answer.key for answer in IdempotentRequest.objects.all()] == ["0"]
+    assert Worker.objects.count() == 1
 
 
 def test_two_parents_that_finish_at_the_same_moment_both_reach_their_join(alice: Tenant) -> None:

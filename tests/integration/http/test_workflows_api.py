@@ -44,6 +44,7 @@ def test_a_new_workflow_is_a_draft_of_version_1_0_0(alice: Caller) -> None:
     assert made.headers["Location"].endswith(f"/v1/workflows/{workflow['id']}")
     assert workflow["workflow_id"] == workflow["id"]
     assert workflow["steps"] == definition()["steps"]
+    assert workflow["visibility"] == "private"
     picked = {name: workflow[name] for name in ("name", "description", "version", "status", "draft_version")}
     assert picked == {
         "name": "credit",
