@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -32,6 +32,10 @@ class Standing:
     queued_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+PLAIN_COLUMNS = tuple(f.name for f in fields(Standing) if f.name not in {"status", "intent", "counters"})
+"""The members of a Standing that are columns as they are; statuses are words there, counters four columns."""
 
 
 @dataclass(frozen=True, slots=True)

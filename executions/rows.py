@@ -6,20 +6,18 @@ For commands and payments. The engine has a store of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
 
 from executions import transitions
-from executions.change import Asked, Change, ExecutionRow, Standing
+from executions.change import PLAIN_COLUMNS, Asked, Change, ExecutionRow, Standing
 from executions.events import Happening, chain
 from executions.models import Execution
 from executions.plan import Counters
 from executions.states import Intent, Status
-
-_COUNTED = {"status", "intent", "counters"}
 
 
 def database_now() -> datetime:
@@ -37,7 +35,7 @@ def lock(execution_id: UUID) -> Execution:
 
 def standing_of(execution: Execution) -> Standing:
     counters = Counters(execution.steps_left, execution.steps_running, execution.steps_ready, execution.steps_waiting)
-    rest = {field.name: getattr(execution, field.name) for field in fields(Standing) if field.name not in _COUNTED}
+    rest = {name: getattr(execution, name) for name in PLAIN_COLUMNS}
     return Standing(Status(execution.status), Intent(execution.intent), counters, **rest)
 
 

@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 
 from executions import transitions
 from executions.change import (
+    PLAIN_COLUMNS,
     ArrivalRow,
     Asked,
     Change,
@@ -211,7 +212,7 @@ def _execution(row: dict[str, Any]) -> ExecutionRow:
         status=Status(row["status"]),
         intent=Intent(row["intent"]),
         counters=Counters(row["steps_left"], row["steps_running"], row["steps_ready"], row["steps_waiting"]),
-        **{name: row[name] for name in _STANDING_AS_READ},
+        **{name: row[name] for name in PLAIN_COLUMNS},
     )
     asked = Asked(**{name: row[name] for name in _ASKED})
     return ExecutionRow(
@@ -230,27 +231,12 @@ _OPTIONS = (
     "-c timezone=UTC -c application_name=traceway-engine"
 )
 
-_STANDING_AS_READ = (
-    "status_reason",
-    "steps_made",
-    "due_at",
-    "tries",
-    "quarantined_at",
-    "deadline_at",
-    "run_id",
-    "output",
-    "outcome",
-    "outcome_error",
-    "queued_at",
-    "started_at",
-    "finished_at",
-)
 _ASKED = ("input", "parameters", "application_data", "outcome_expression", "request_id")
 
 _READ = f"""
 SELECT e.id, e.version_id, e.seq, e.event_sequence, e.chain_head, e.status, e.intent,
   e.steps_left, e.steps_running, e.steps_ready, e.steps_waiting,
-  {", ".join(f"e.{name}" for name in _STANDING_AS_READ)}, {", ".join(f"s.{name}" for name in _ASKED)}
+  {", ".join(f"e.{name}" for name in PLAIN_COLUMNS)}, {", ".join(f"s.{name}" for name in _ASKED)}
 FROM execution e JOIN submission s ON s.execution_id = e.id"""
 
 _LOCK = f"{_READ} WHERE e.id = %(id)s FOR NO KEY UPDATE OF e"

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from contract import json_values
-from executions.change import Change, Standing
+from executions.change import PLAIN_COLUMNS, Change, Standing
 from executions.events import EventRow
 from executions.states import CREATED, IllegalMove, target
 
@@ -93,7 +93,7 @@ def _guard(change: Change) -> None:
 
 
 def _columns(standing: Standing) -> dict[str, Any]:
-    columns = {name: getattr(standing, name) for name in _PLAIN}
+    columns = {name: getattr(standing, name) for name in PLAIN_COLUMNS}
     return columns | {
         "status": standing.status.value,
         "intent": standing.intent.value,
@@ -153,28 +153,13 @@ def _statement(parts: tuple[str, ...]) -> str:
 
 _STANDING = (
     "status",
-    "status_reason",
     "intent",
     "steps_left",
     "steps_running",
     "steps_ready",
     "steps_waiting",
-    "steps_made",
-    "due_at",
-    "tries",
-    "quarantined_at",
-    "deadline_at",
-    "run_id",
-    "output",
-    "outcome",
-    "outcome_error",
-    "queued_at",
-    "started_at",
-    "finished_at",
+    *PLAIN_COLUMNS,
 )
-
-_COUNTED = {"status", "intent", "steps_left", "steps_running", "steps_ready", "steps_waiting"}
-_PLAIN = tuple(name for name in _STANDING if name not in _COUNTED)
 
 _MOVED = f"""
 WITH moved AS (
