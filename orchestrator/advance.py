@@ -117,8 +117,10 @@ class Advance:
         return [self._lose(index, number, self.spec.steps[index].effect)] if self._is_current(index, number) else []
 
     def _is_current(self, index: int, number: int) -> bool:
+        """Whether this attempt is the running one; not any more once this look has put down how it ended."""
         row = self.draft.rows[index]
-        return row.state.status is StepStatus.RUNNING and row.attempts == number
+        ended = any((end.index, end.number) == (index, number) for end in self.draft.ends)
+        return row.state.status is StepStatus.RUNNING and row.attempts == number and not ended
 
     def _head(self, intent: Intent, reason: str) -> Headed:
         if self.draft.standing.intent is Intent.RUN and self.draft.reason is None:

@@ -134,27 +134,32 @@ class Engine:
 
     def _record(self, claim: Claim, outcome: Outcome, until: float) -> Claim | None:
         """Record an outcome until it is known to be recorded; what was claimed in the same transaction."""
+        try:
+            return self._record_surely(claim, outcome, until)
+        except BaseException:
+            self._uncertain = True
+            raise
+        finally:
+            # A lease that went on listing it would keep everybody else from recovering it.
+            self.held.drop(claim.fence)
+
+    def _record_surely(self, claim: Claim, outcome: Outcome, until: float) -> Claim | None:
         pause = 0.05
         while True:
             try:
-                following = self._record_once(claim, outcome, until)
-                break
+                return self._record_once(claim, outcome, until)
             except (psycopg.OperationalError, psycopg.InterfaceError, Superseded):
                 log.warning("record_uncertain", execution_id=str(claim.execution_id), step=claim.step.name)
                 time.sleep(pause)
                 pause = min(pause * 2, 1.0)
-                following = None
                 if not self._reconcile(claim):
-                    break
+                    return None
             except Exception as error:
                 if _is_unrecordable(outcome):
                     self._set_aside(Undecided(claim.execution_id, error))
-                    following = None
-                    break
+                    return None
                 log.exception("record_failed", execution_id=str(claim.execution_id), step=claim.step.name)
                 outcome = _unrecordable(outcome, error)
-        self.held.drop(claim.fence)
-        return following
 
     def _record_once(self, claim: Claim, outcome: Outcome, until: float) -> Claim | None:
         more = time.monotonic() < until

@@ -192,6 +192,40 @@ def test_a_late_outcome_does_not_end_the_attempt_that_replaced_its_own(alice: Te
     assert Event.objects.filter(type="step.late_outcome").count() == 1
 
 
+def test_an_outcome_that_comes_before_its_loss_was_worked_in_is_recorded(alice: Tenant, world: World) -> None:
+    step = {"name": "a", "type": "tool_call", "config": {"tool": "once"}}
+    execution = submitted(alice, published(alice, [step]))
+    claim = world.engine._take(float("inf"))
+    assert claim is not None
+    Attempt.objects.update(started_at="2020-01-01T00:00:00Z")
+    assert swept() == 1
+
+    world.engine._record(claim, _outcome(claim, Succeeded("{}")), 0)
+
+    execution.refresh_from_db()
+    assert execution.status == "workflow_succeeded"
+    assert Attempt.objects.get().status == "succeeded"
+    assert not Arrival.objects.filter(consumed_at=None).exists()
+
+
+def test_an_attempt_that_could_not_be_recorded_is_listed_no_more(
+    alice: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(alice, published(alice, [noop("a")]))
+    claim = world.engine._take(float("inf"))
+    assert claim is not None
+
+    def raising(*_: Any) -> Any:
+        raise MemoryError
+
+    world.engine.runnables = raising
+    monkeypatch.setattr(world.engine.store, "push_back", raising)
+    with pytest.raises(MemoryError):
+        world.engine._record(claim, _outcome(claim, Succeeded("{}")), 0)
+
+    assert world.engine.held.all() == []
+
+
 def test_an_ended_execution_leaves_no_step_due(alice: Tenant, world: World) -> None:
     bad = {"name": "bad", "type": "tool_call", "config": {"tool": "fail"}}
     execution = submitted(alice, published(alice, [bad, *(noop(f"s{i}") for i in range(100))]))
