@@ -218,7 +218,7 @@ def test_an_attempt_that_could_not_be_recorded_is_listed_no_more(
     def raising(*_: Any) -> Any:
         raise MemoryError
 
-    world.engine.runnables = raising
+    monkeypatch.setattr(world.engine, "runnables", raising)
     monkeypatch.setattr(world.engine.store, "push_back", raising)
     with pytest.raises(MemoryError):
         world.engine._record(claim, _outcome(claim, Succeeded("{}")), 0)
@@ -358,7 +358,7 @@ def test_an_execution_whose_planning_raises_blocks_nobody_and_is_quarantined(ali
             raise RuntimeError("no plan")
         return runnables(version_id, parameters)
 
-    world.engine.runnables = raising
+    monkeypatch.setattr(world.engine, "runnables", raising)
     world.drain()
     good.refresh_from_db()
     assert good.status == "workflow_succeeded"
