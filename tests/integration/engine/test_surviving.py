@@ -358,7 +358,7 @@ def test_an_execution_whose_planning_raises_blocks_nobody_and_is_quarantined(ali
             raise RuntimeError("no plan")
         return runnables(version_id, parameters)
 
-    monkeypatch.setattr(world.engine, "runnables", raising)
+    world.engine.runnables = raising
     world.drain()
     good.refresh_from_db()
     assert good.status == "workflow_succeeded"
