@@ -7,13 +7,14 @@ INSTALL := $(BIN)/python -m pip install --require-hashes --disable-pip-version-c
 CODE := config orchestrator executions workflows tenants contract examples tests manage.py
 
 .DELETE_ON_ERROR:
-.PHONY: help up demo test lint lock
+.PHONY: help up demo test lint chaos lock
 
 help:
 	@echo "make up     run the whole stack here until Ctrl-C; HOST and PORT say where (127.0.0.1 and 8000)"
 	@echo "make demo   the stack, and 1,000 real loan applications through it"
 	@echo "make test   the checks and every test"
 	@echo "make lint   the checks alone"
+	@echo "make chaos  a real stack under load and faults, then an audit; MINUTES (10), SEED, JSON=file"
 	@echo "make lock   write requirements*.txt anew from pyproject.toml"
 
 up: $(VENV)/installed
@@ -30,6 +31,11 @@ lint: $(VENV)/installed-dev
 	@$(BIN)/ruff format --check $(CODE)
 	@echo "checking types" && $(BIN)/mypy $(CODE)
 	@$(BIN)/lint-imports --no-logo
+
+MINUTES ?= 10
+
+chaos: $(VENV)/installed
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
 lock: $(VENV)/installed-dev
 	$(BIN)/uv pip compile --quiet pyproject.toml $(LOCKING) --output-file requirements.txt

@@ -37,7 +37,7 @@ def check_agents(tenant: Tenant, agent: Agent, spec: Spec) -> None:
     named = _named(tenant, spec)
     for other in named.values():
         _check_active(other)
-    for step in spec.steps:
+    for step in spec.all_steps():
         _check_permitted(agent if step.agent_id is None else named.get(_uuid(step.agent_id)), step)
 
 
@@ -54,7 +54,7 @@ def action_names(step: StepSpec) -> set[str]:
 
 
 def _named(tenant: Tenant, spec: Spec) -> Mapping[UUID | None, Agent]:
-    written = {_uuid(step.agent_id) for step in spec.steps if step.agent_id is not None}
+    written = {_uuid(step.agent_id) for step in spec.all_steps() if step.agent_id is not None}
     known = [agent_id for agent_id in written if agent_id is not None]
     return {agent.id: agent for agent in registry.agents_of(tenant).filter(id__in=known)} if known else {}
 

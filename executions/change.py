@@ -25,6 +25,8 @@ class Standing:
     tries: int = 0
     quarantined_at: datetime | None = None
     deadline_at: datetime | None = None
+    grace_at: datetime | None = None
+    compensating: bool = False
     run_id: UUID | None = None
     output: str | None = None
     outcome: str | None = None
@@ -47,6 +49,8 @@ class Asked:
     application_data: str | None = None
     outcome_expression: str | None = None
     request_id: str = ""
+    parent_id: UUID | None = None
+    parent_step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +64,32 @@ class ExecutionRow:
     chain_head: bytes
     standing: Standing
     asked: Asked
+    concurrency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """A step as it stands: its state for the plan, the number of its newest attempt, how many failed or were lost."""
+    """A step as it stands: its state for the plan, the number of its newest attempt, how many failed or were lost.
+
+    `generation` is raised where its effect is wanted anew, and with it the key that goes with the effect. Of a step
+    with parts, `parts_made` have a row, and those from `parts_opened` on may not have begun yet.
+    """
 
     state: StepState
     attempts: int = 0
     failures: int = 0
     losses: int = 0
+    generation: int = 1
+    parts_made: int = 0
+    parts_opened: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewStep:
+    """What a step's row says beside where it stands: its name and, for the part of a map, its item as JSON text."""
+
+    name: str
+    item: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +106,7 @@ class ArrivalRow:
     kind: str
     payload: str
     actor: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +117,16 @@ class RunningAttempt:
     index: int
     number: int
     input: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingAttempt:
+    """An attempt that waits; `input` is JSON text of what for, `child` the execution that was started for it."""
+
+    index: int
+    number: int
+    input: str | None = None
+    child: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +142,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """An attempt that begins or, where `status` is not running, that began and ended at once."""
+    """An attempt that begins: it runs, it waits or, where `status` is any other, it began and ended at once."""
 
     index: int
     number: int
@@ -123,13 +154,24 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnd:
-    """How a running attempt ended; only a row that is still running takes it."""
+    """How an open attempt ended, or that it waits from now on, for `child`; only a row that is open takes it."""
 
     index: int
     number: int
     status: AttemptStatus
     output: str | None = None
     error: str | None = None
+    child: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What one execution puts into another's inbox; `payload` is JSON text."""
+
+    execution_id: UUID
+    kind: str
+    payload: str
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +179,8 @@ class Change:
     """Everything one decision writes, in one statement, if the execution's seq is still the one that was read.
 
     `moves` are the moves of the table, in their order, that lead from the status before to the one in `standing`.
+    `new_steps` says which of `steps` have no row yet; `kept` are arrivals that came before their time; `frees` is the
+    concurrency key whose next execution may be looked at.
     """
 
     before: ExecutionRow
@@ -145,13 +189,16 @@ class Change:
     moves: Sequence[str]
     events: Sequence[EventRow]
     steps: Mapping[int, StepRow] = field(default_factory=dict)
-    step_names: Mapping[int, str] = field(default_factory=dict)
+    new_steps: Mapping[int, NewStep] = field(default_factory=dict)
     attempts: Sequence[AttemptRow] = ()
     ends: Sequence[AttemptEnd] = ()
     due_gone: Sequence[DueRow] = ()
     due_new: Sequence[DueRow] = ()
     due_cleared: bool = False
     consumed: Sequence[int] = ()
+    kept: Sequence[int] = ()
+    notices: Sequence[Notice] = ()
+    frees: str | None = None
 
     def after(self) -> ExecutionRow:
         """The execution as it stands once this is applied."""

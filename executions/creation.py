@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -23,7 +24,7 @@ from executions.states import CREATED, Intent, PaymentStatus, Status
 from tenants.models import Agent, Tenant
 from workflows import catalog
 from workflows.models import Template, WorkflowVersion
-from workflows.spec import Price, Spec
+from workflows.spec import Price, Spec, StepFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,20 @@ class Orchestrated:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """The step that starts an execution: whose it is, and in which turn, for one turn starts one child.
+
+    `root` is the execution at the top, `depth` how many stand between it and the child, the child counted.
+    """
+
+    execution_id: UUID
+    step: int
+    turn: str
+    root: UUID
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What is to be run. `input_at` is the JSON Pointer of the member that problems with the input are told of."""
 
@@ -60,6 +75,7 @@ class Request:
     parameters: dict[str, JSON] = field(default_factory=dict)
     client_safe_metadata: dict[str, JSON] = field(default_factory=dict)
     orchestrated: Orchestrated | None = None
+    parent: Parent | None = None
 
 
 def checked_spec(request: Request) -> Spec:
@@ -76,23 +92,44 @@ def checked_spec(request: Request) -> Spec:
 def create_execution(tenant: Tenant, request: Request) -> Execution:
     """The execution, created and, unless it has to be paid for, queued; workers are told once it is committed.
 
-    Raises InvalidContent, with nothing written, for an input or parameters that the version does not allow.
+    A child is never charged for. Raises InvalidContent, with nothing written, for an input or parameters that the
+    version does not allow.
     """
     spec = checked_spec(request)
+    price = spec.price if request.parent is None else None
+    key = _concurrency_key(request, spec)
     with transaction.atomic(savepoint=False):
-        execution = _insert(tenant, request, spec)
+        execution = _insert(tenant, request, spec, key, queued=price is None)
         execution.submission = _submit(execution, tenant, request)
-        if spec.price is not None:
-            execution.payment = _bill(execution, tenant, spec.price)
+        if price is not None:
+            execution.payment = _bill(execution, tenant, price)
         else:
             Execution._meta.get_field("payment").set_cached_value(execution, None)
             transaction.on_commit(announce)
     return execution
 
 
-def _insert(tenant: Tenant, request: Request, spec: Spec) -> Execution:
+def _concurrency_key(request: Request, spec: Spec) -> str | None:
+    """Executions with the same text run only so many at once: the value of the key within its scope.
+
+    Raises InvalidContent where the key has no value for this input.
+    """
+    concurrency = spec.concurrency
+    if concurrency is None:
+        return None
+    free = {name: value for name, value in request.parameters.items() if name not in spec.by_name}
+    bound = request.input if spec.input_schema is None else spec.input_schema.bind_numbers(request.input)
+    try:
+        value = json_values.dump(concurrency.key.evaluate({"input": bound, "parameters": free}))
+    except StepFailed as failed:
+        problem = FieldProblem(request.input_at, "no_concurrency_key", failed.message)
+        raise InvalidContent("the concurrency key has no value for this input", fields=[problem]) from failed
+    within = f"workflow:{request.version.workflow_id}" if concurrency.scope == "workflow" else "tenant"
+    return f"{request.agent.tenant_id}:{within}:{value if len(value) <= 100 else digest(value)}"
+
+
+def _insert(tenant: Tenant, request: Request, spec: Spec, concurrency_key: str | None, *, queued: bool) -> Execution:
     now, execution_id = database_now(), new_id()
-    queued = spec.price is None
     standing = Standing(
         status=Status.QUEUED if queued else Status.AWAITING_PAYMENT,
         intent=Intent.RUN,
@@ -106,14 +143,16 @@ def _insert(tenant: Tenant, request: Request, spec: Spec) -> Execution:
         Happening(CREATED[standing.status], {"run_id": run_name(standing.run_id) if standing.run_id else None}),
     ]
     events, head = chain(str(execution_id), 0, GENESIS, happenings, now)
-    keys: dict[str, UUID] = {
+    keys: dict[str, Any] = {
         "id": execution_id,
         "tenant_id": tenant.id,
         "workflow_id": request.version.workflow_id,
         "version_id": request.version.id,
+        "priority": spec.priority,
+        "concurrency_key": concurrency_key,
     }
     with connection.cursor() as cursor:
-        transitions.insert(cursor, dict(keys), standing, events)
+        transitions.insert(cursor, keys, standing, events)
     return Execution(
         **keys,
         status=standing.status.value,
@@ -143,7 +182,7 @@ def _told(request: Request) -> dict[str, Detail]:
 
 
 def _submit(execution: Execution, tenant: Tenant, request: Request) -> Submission:
-    origin, orchestrated = request.origin, request.orchestrated
+    origin, orchestrated, parent = request.origin, request.orchestrated, request.parent
     return Submission.objects.create(
         execution=execution,
         tenant=tenant,
@@ -163,6 +202,11 @@ def _submit(execution: Execution, tenant: Tenant, request: Request) -> Submissio
         template=orchestrated.template if orchestrated else None,
         application_data=orchestrated.application.data if orchestrated else None,
         outcome_expression=orchestrated.template.outcome if orchestrated else None,
+        parent_id=parent.execution_id if parent else None,
+        parent_step=parent.step if parent else None,
+        parent_turn=parent.turn if parent else None,
+        root=parent.root if parent else None,
+        depth=parent.depth if parent else 0,
     )
 
 

@@ -6,19 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from executions.change import ArrivalRow, AttemptEnd, AttemptRow, Change, DueRow, Loaded, Standing, StepRow
+from contract import json_values
+from executions.change import (
+    ArrivalRow,
+    AttemptEnd,
+    AttemptRow,
+    Change,
+    DueRow,
+    Loaded,
+    NewStep,
+    Notice,
+    Standing,
+    StepRow,
+)
 from executions.events import Detail, Happening, chain, digest
 from executions.plan import Ending, Fact, Plan, Situation, StepState, initial, plan
 from executions.states import MOVES, STEP_MOVES, TERMINAL, AttemptStatus, Intent, Status, target
-from workflows.spec import Spec
+from workflows.spec import COMPENSATIONS, Spec
+
+ENDING_EARLY = frozenset({Intent.CANCEL, Intent.FAIL})
 
 
 @dataclass(slots=True)
 class Draft:
     """What one advance decides about one execution, owned by that advance.
 
-    `note` leaves the data of a step's coming moves, in their order; `settle` works facts in and says which steps became
-    ready; `change` closes the draft.
+    `note` leaves the data of a step's coming moves, in their order; `settle` works facts in and says what follows;
+    `change` closes the draft. `reason` is why a command ends the execution early, `failures` by step why it failed.
     """
 
     spec: Spec
@@ -27,6 +41,8 @@ class Draft:
     rows: dict[int, StepRow] = field(init=False)
     ending: Ending | None = None
     reason: str | None = None
+    failures: dict[int, str] = field(default_factory=dict)
+    blocked: bool = False
     touched: set[int] = field(default_factory=set)
     happenings: list[Happening] = field(default_factory=list)
     attempts: dict[int, AttemptRow] = field(default_factory=dict)
@@ -36,6 +52,9 @@ class Draft:
     due_gone: list[DueRow] = field(default_factory=list)
     due_new: dict[int, DueRow] = field(default_factory=dict)
     consumed: list[int] = field(default_factory=list)
+    kept: list[ArrivalRow] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    new_steps: dict[int, NewStep] = field(default_factory=dict)
     moves: list[str] = field(default_factory=list)
     _states: dict[int, StepState] = field(init=False)
     _notes: dict[int, list[dict[str, Detail]]] = field(default_factory=dict)
@@ -48,6 +67,7 @@ class Draft:
         else:
             self.rows = {index: StepRow(state) for index, state in initial(self.spec).steps.items()}
             self.touched = set(self.rows)
+            self.new_steps = {step.index: NewStep(step.name) for step in self.spec.steps}
         self._states = {index: row.state for index, row in self.rows.items()}
 
     @property
@@ -55,10 +75,29 @@ class Draft:
         return self.loaded.now
 
     @property
+    def alive(self) -> bool:
+        return self.standing.status not in TERMINAL and self.ending is None
+
+    @property
     def running(self) -> bool:
-        """Whether anything new may begin."""
-        alive = self.standing.status not in TERMINAL and self.ending is None
-        return alive and self.standing.intent is Intent.RUN
+        """Whether anything new of the definition may begin."""
+        return self.alive and self.standing.intent is Intent.RUN and not self.blocked
+
+    @property
+    def ending_early(self) -> bool:
+        """Whether it has yet to end, and will not succeed."""
+        return self.standing.status not in TERMINAL and self.standing.intent in ENDING_EARLY
+
+    @property
+    def resumable(self) -> bool:
+        """Whether what may not begin now may do so later."""
+        return self.alive and self.standing.intent is Intent.PAUSE
+
+    def may_begin(self, index: int) -> bool:
+        """Whether this step may begin: of an execution that ends early only compensations may."""
+        if index >= COMPENSATIONS:
+            return self.alive and self.standing.compensating
+        return self.running
 
     def add_steps(self, rows: Mapping[int, StepRow]) -> None:
         """Widen the neighbourhood by rows that were loaded later."""
@@ -73,10 +112,17 @@ class Draft:
     def tell(self, event: str, step: str | None, **data: Detail) -> None:
         self.happenings.append(Happening(event, data, step))
 
-    def settle(self, *facts: Fact) -> tuple[int, ...]:
-        """Work facts in; the steps that became ready. Raises NeedsSteps, with nothing changed, for rows not loaded."""
+    def make(self, rows: Mapping[int, StepRow], news: Mapping[int, NewStep]) -> None:
+        """Add rows for parts or compensations; one that is there already begins anew, its attempts counted on."""
+        self.rows.update(rows)
+        self._states.update({index: row.state for index, row in rows.items()})
+        self.touched.update(rows)
+        self.new_steps.update(news)
+
+    def settle(self, *facts: Fact) -> Plan:
+        """Work facts in. Raises NeedsSteps, with nothing changed, for rows not loaded."""
         standing = self.standing
-        situation = Situation(standing.status, standing.intent, standing.counters, self._states)
+        situation = Situation(standing.status, standing.intent, standing.counters, self._states, standing.compensating)
         planned = plan(self.spec, situation, facts)
         self.moves += planned.moves
         for move in planned.moves:
@@ -88,15 +134,15 @@ class Draft:
         for step_move in planned.step_moves:
             notes = self._notes.get(step_move.index)
             data = notes.pop(0) if notes else {}
-            name = self.spec.steps[step_move.index].name
+            name = self.spec.step(step_move.index).name
             self.happenings.append(Happening(STEP_MOVES[step_move.move].event, data, name))
         self._stand(planned)
-        return planned.ready
+        return planned
 
-    def begin(self, index: int, input_text: str | None) -> AttemptRow:
+    def begin(self, index: int, input_text: str | None, status: AttemptStatus = AttemptStatus.RUNNING) -> AttemptRow:
         """Put down the attempt that a Began fact stands for; the number is the step's next."""
         row = self.rows[index]
-        attempt = AttemptRow(index, row.attempts + 1, AttemptStatus.RUNNING, input_text)
+        attempt = AttemptRow(index, row.attempts + 1, status, input_text)
         self.rows[index] = replace(row, attempts=attempt.number)
         self.attempts[index] = attempt
         self.touched.add(index)
@@ -115,7 +161,9 @@ class Draft:
         if begun is not None and begun.number == end.number:
             self.attempts[end.index] = replace(begun, status=end.status, output=end.output, error=end.error)
         else:
-            self.ends.append(end)
+            earlier = [row for row in self.ends if (row.index, row.number) == (end.index, end.number)]
+            self.ends = [row for row in self.ends if row not in earlier]
+            self.ends.append(replace(end, child=end.child or (earlier[0].child if earlier else None)))
 
     def schedule(self, index: int, at: datetime) -> None:
         """The step may begin at `at`, by whoever takes it."""
@@ -127,8 +175,25 @@ class Draft:
         if row is not None and self.due_new.pop(index, None) is None:
             self.due_gone.append(row)
 
+    def outputs(self, first: int, end: int) -> dict[int, str]:
+        """The outputs that the steps from `first` on, before `end`, gave in this very look."""
+        given = [*self.attempts.values(), *self.ends]
+        succeeded = [row for row in given if row.status is AttemptStatus.SUCCEEDED and row.output is not None]
+        return {row.index: row.output or "" for row in succeeded if first <= row.index < end}
+
     def consume(self, arrival: ArrivalRow) -> None:
         self.consumed.append(arrival.id)
+        self.kept = [row for row in self.kept if row.id != arrival.id]
+
+    def keep(self, arrival: ArrivalRow) -> None:
+        """It came before its time: it is not looked at again until something asks for it."""
+        self.kept.append(arrival)
+
+    def drop_due(self) -> None:
+        """Nothing of the definition begins any more; only a window of what is due was loaded, so all of it goes."""
+        self.due_cleared = bool(self.loaded.due)
+        self.due.clear()
+        self.due_new.clear()
 
     def change(self, output: str | None = None, outcome: tuple[str | None, str | None] = (None, None)) -> Change:
         """Everything to be written, the events chained. `output` is the execution's, `outcome` (value, error)."""
@@ -136,8 +201,8 @@ class Draft:
             self._finish(self.ending, output, outcome)
         row = self.loaded.row
         self.standing = replace(self.standing, due_at=self._due_at(), tries=0, steps_made=True)
+        moved = self.ending is not None or "start" in self.moves
         events, _ = chain(str(row.id), row.event_sequence, row.chain_head, self.happenings, self.now)
-        made = row.standing.steps_made
         return Change(
             before=row,
             now=self.now,
@@ -145,54 +210,74 @@ class Draft:
             moves=self.moves,
             events=events,
             steps={index: self.rows[index] for index in sorted(self.touched)},
-            step_names={} if made else {step.index: step.name for step in self.spec.steps},
+            new_steps=self.new_steps,
             attempts=list(self.attempts.values()),
             ends=self.ends,
             due_gone=self.due_gone,
             due_new=list(self.due_new.values()),
             due_cleared=self.due_cleared,
             consumed=self.consumed,
+            kept=[row.id for row in self.kept],
+            notices=self.notices,
+            frees=row.concurrency_key if moved else None,
         )
 
     def _stand(self, planned: Plan) -> None:
         started = Status.RUNNING if "start" in planned.moves else None
         self.ending = planned.ending
+        if planned.intent in ENDING_EARLY and self.standing.intent not in ENDING_EARLY:
+            self._head_for_the_end(planned.failed_by)
         self.standing = replace(
             self.standing,
             status=planned.status,
             intent=planned.intent,
             counters=planned.counters,
+            compensating=planned.compensating,
             started_at=self.now if started else self.standing.started_at,
+            status_reason=None if started and planned.intent is Intent.RUN else self.standing.status_reason,
         )
+
+    def _head_for_the_end(self, failed_by: int | None) -> None:
+        reason = self.reason
+        if failed_by is not None:
+            name = self.spec.steps[failed_by].name
+            reason = f"step {name} failed: {self.failures.get(failed_by, '')}"[:2000]
+        self.standing = replace(self.standing, status_reason=reason)
 
     def _finish(self, ending: Ending, output: str | None, outcome: tuple[str | None, str | None]) -> None:
         self.moves.append(ending)
-        # Only a window of them was loaded, so what is left goes without being named.
-        self.due_cleared = bool(self.loaded.due)
-        self.due_new.clear()
+        self.drop_due()
         data = self._execution_data(ending) | {"output": digest(output) if output is not None else None}
         self.happenings.append(Happening(MOVES[ending].event, data))
         self.standing = replace(
             self.standing,
             status=target(ending, self.standing.status),
             counters=replace(self.standing.counters, ready=0),
-            status_reason=None if ending == "succeed" else self._reason(),
+            status_reason=None if ending == "succeed" else self.standing.status_reason,
+            grace_at=None,
             finished_at=self.now,
             output=output,
             outcome=outcome[0],
             outcome_error=outcome[1],
         )
+        self._tell_parent()
+
+    def _tell_parent(self) -> None:
+        row = self.loaded.row
+        if row.asked.parent_id is not None:
+            payload = json_values.dump({"index": row.asked.parent_step, "child": str(row.id)})
+            self.notices.append(Notice(row.asked.parent_id, "child_ended", payload, f"execution:{row.id}"))
 
     def _execution_data(self, move: str) -> dict[str, Detail]:
-        return {"reason": self._reason()} if move in {"fail", "cancel"} else {}
-
-    def _reason(self) -> str | None:
-        return self.reason or self.standing.status_reason
+        return {"reason": self.standing.status_reason} if move in {"fail", "cancel"} else {}
 
     def _due_at(self) -> datetime | None:
-        if self.standing.status in TERMINAL:
+        standing = self.standing
+        if standing.status in TERMINAL or self.blocked:
             return None
-        moments = [row.due_at for row in self.due.values()] if self.running else []
-        if self.standing.deadline_at is not None:
-            moments.append(self.standing.deadline_at)
+        moments = [row.due_at for row in self.due.values() if self.may_begin(row.index)]
+        if standing.intent not in ENDING_EARLY and standing.deadline_at is not None:
+            moments.append(standing.deadline_at)
+        if standing.grace_at is not None and standing.counters.running:
+            moments.append(standing.grace_at)
         return min(moments, default=None)

@@ -1,11 +1,14 @@
 """What follows from what is recorded: facts in, decisions out. No clock, no database, no evaluation.
 
 `plan` looks only at the neighbourhood of what changed, so its cost does not grow with the
-execution; `survey` recounts everything from the steps' statuses alone. Tests hold them equal.
+execution; survey.py recounts everything from the steps' statuses alone. Tests hold them equal.
 
 Tokens: each parent, when it ends, gives every child one token. The token is live if the
 child may still run because of it, dead otherwise. A step whose parents have all ended
-becomes ready if one token at least was live (or if it has no parents), else it is skipped.
+becomes ready if one token at least was live (or if it has no parents), else it is skipped;
+one that joins n parents becomes ready with the n-th live token, and is skipped once too few
+can come. What begins only when it is opened (the items of a map, the first steps of a
+loop's round, a compensation) waits for one token more, which opening it gives.
 """
 
 from __future__ import annotations
@@ -15,23 +18,31 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from executions.states import STEP_TERMINAL, TERMINAL, Intent, Status, StepStatus, step_target, target
-from workflows.spec import Effect, OnFailure, Spec
+from workflows.spec import COMPENSATIONS, PARTS, Effect, OnFailure, Spec, StepSpec
 
 Ending: TypeAlias = Literal["succeed", "fail", "cancel"]
+StepEnding: TypeAlias = Literal["succeed", "complete", "fail", "skip", "cancel"]
 
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """What the engine knows of one step. `parents_live` counts the live tokens among those that came."""
+    """What the engine knows of one step. `parents_live` counts the live tokens among those that came.
+
+    Of a step that has parts: how many of those made have not ended, how many of them were opened, how many failed
+    without anybody else to mind it.
+    """
 
     status: StepStatus
     parents_left: int
     parents_live: int = 0
+    parts_left: int = 0
+    parts_open: int = 0
+    parts_failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Steps not ended; attempts running; steps ready or waiting for a retry; steps waiting for the world."""
+    """Steps of the definition not ended; and of these, parts and compensations: running, ready or retrying, waiting."""
 
     left: int
     running: int = 0
@@ -47,6 +58,7 @@ class Situation:
     intent: Intent
     counters: Counters
     steps: Mapping[int, StepState]
+    compensating: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +70,24 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The step came to `move`: succeed, fail or skip (its condition was false)."""
+    """The step came to its end by `move`."""
 
     index: int
-    move: Literal["succeed", "fail", "skip"]
+    move: StepEnding
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What begins only when it is opened, a part or a compensation, may begin."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The attempt holds no worker any more: something else will end it."""
+
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +99,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class LostTrack:
-    """The worker died in an effect that must not be repeated."""
+    """Nobody knows whether an effect that must not be repeated came about."""
 
     index: int
 
@@ -85,7 +111,7 @@ class Headed:
     intent: Intent
 
 
-Fact: TypeAlias = Began | Ended | Retrying | LostTrack | Headed
+Fact: TypeAlias = Began | Ended | Opened | Waits | Retrying | LostTrack | Headed
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +125,10 @@ class Plan:
     """Where the execution stands afterwards; the steps that changed; their moves in order; the steps that became ready.
 
     `moves` are the execution's moves that need nothing more (start, wait, wake). `ending` is left to the
-    caller to apply, for the output of an execution that succeeds has to be computed first and may fail it.
+    caller to apply: the output of an execution that succeeds has to be computed first and may fail it, and before
+    any other end compensations may have to run. `parted`: the steps of which a part ended. `superfluous`: the parents
+    that a join goes on without and wants cancelled. `failed_by`: the step whose failure made the execution head for its
+    own.
     """
 
     status: Status
@@ -110,11 +139,16 @@ class Plan:
     ready: tuple[int, ...]
     moves: tuple[str, ...]
     ending: Ending | None
+    compensating: bool = False
+    parted: tuple[int, ...] = ()
+    superfluous: tuple[int, ...] = ()
+    failed_by: int | None = None
 
 
 def after(situation: Situation, planned: Plan) -> Situation:
     """The whole situation once a plan is applied to it."""
-    return Situation(planned.status, planned.intent, planned.counters, {**situation.steps, **planned.steps})
+    steps = {**situation.steps, **planned.steps}
+    return Situation(planned.status, planned.intent, planned.counters, steps, planned.compensating)
 
 
 class NeedsSteps(Exception):
@@ -152,6 +186,10 @@ def plan(spec: Spec, situation: Situation, facts: Iterable[Fact]) -> Plan:
         tuple(sorted(draft.ready)),
         tuple(draft.moves),
         draft.ending,
+        draft.compensating,
+        tuple(dict.fromkeys(draft.parted)),
+        tuple(dict.fromkeys(draft.superfluous)),
+        draft.failed_by,
     )
 
 
@@ -164,61 +202,114 @@ class _Draft:
     status: Status = field(init=False)
     intent: Intent = field(init=False)
     counters: Counters = field(init=False)
+    compensating: bool = field(init=False)
     changed: dict[int, StepState] = field(default_factory=dict)
     step_moves: list[StepMove] = field(default_factory=list)
     ready: list[int] = field(default_factory=list)
     moves: list[str] = field(default_factory=list)
     ending: Ending | None = None
+    parted: list[int] = field(default_factory=list)
+    superfluous: list[int] = field(default_factory=list)
+    failed_by: int | None = None
 
     def __post_init__(self) -> None:
         self.status, self.intent = self.before.status, self.before.intent
-        self.counters = self.before.counters
+        self.counters, self.compensating = self.before.counters, self.before.compensating
 
     def take(self, fact: Fact) -> None:
         match fact:
             case Began(index):
                 self._count(ready=-1, running=+1)
                 self._move_step(index, "begin")
+            case Waits(index):
+                self._count(running=-1, waiting=+1)
+                self._move_step(index, "wait")
             case Retrying(index):
-                self._count(running=-1, ready=+1)
+                self._leave(index)
+                self._count(ready=+1)
                 self._move_step(index, "retry")
             case LostTrack(index):
                 self._count(running=-1, waiting=+1)
                 self._move_step(index, "lose_track")
             case Ended(index, move):
                 self._end(index, move)
+            case Opened(index):
+                self._open(index)
             case Headed(intent):
-                if self.intent is Intent.RUN:
+                if self.intent in {Intent.RUN, Intent.PAUSE}:
                     self.intent = intent
 
     def conclude(self) -> None:
         if self.status in TERMINAL:
             return
-        if self.status is Status.QUEUED:
+        if self.status is Status.QUEUED and self.intent is not Intent.PAUSE:
             self._move("start")
         counters = self.counters
-        if self.intent is Intent.RUN:
+        if self.intent in {Intent.RUN, Intent.PAUSE}:
             self.ending = "succeed" if counters.left == 0 else None
-        elif counters.running == 0:
+        elif counters.running == 0 and not self.compensating:
             self.ending = "cancel" if self.intent is Intent.CANCEL else "fail"
         if self.status is Status.WAITING and (counters.running or counters.ready or self.ending == "succeed"):
             self._move("wake")
         elif self.status is Status.RUNNING and self.ending is None and not counters.running and not counters.ready:
             self._move("wait")
 
-    def _end(self, index: int, move: Literal["succeed", "fail", "skip"]) -> None:
-        began = self._state(index).status is StepStatus.RUNNING
-        self._count(left=-1, running=-1 if began else 0, ready=0 if began else -1)
+    def _end(self, index: int, move: StepEnding) -> None:
+        self._leave(index)
         self._move_step(index, move)
         pending = [index]
         while pending:
             ended = pending.pop()
+            self._account(ended)
             pending.extend(self._hand_on(ended))
+
+    def _leave(self, index: int) -> None:
+        """Take the step out of the counter that it stands in."""
+        state = self._state(index)
+        match state.status:
+            case StepStatus.RUNNING:
+                self._count(running=-1)
+            case StepStatus.WAITING | StepStatus.OUTCOME_UNKNOWN:
+                self._count(waiting=-1)
+            case StepStatus.RETRYING:
+                self._count(ready=-1)
+            case StepStatus.PENDING if is_ready(self.spec.step(index), state):
+                self._count(ready=-1)
+
+    def _open(self, index: int) -> None:
+        owner = self.spec.step(index).owner
+        assert owner is not None, "what is opened belongs to a step"
+        if index >= COMPENSATIONS:
+            self.compensating = True
+        else:
+            self.changed[owner] = replace(self._state(owner), parts_open=self._state(owner).parts_open + 1)
+        self._give(index, live=True)
+
+    def _account(self, index: int) -> None:
+        """What the end of a step means to what it belongs to: the execution, or the step that it is a part of."""
+        if index < PARTS:
+            self._count(left=-1)
+        elif index >= COMPENSATIONS:
+            self.compensating = False
+        else:
+            step = self.spec.step(index)
+            assert step.owner is not None, "a part belongs to a step"
+            state, owner = self._state(index), self._state(step.owner)
+            failed = state.status is StepStatus.FAILED and step.on_failure is OnFailure.FAIL
+            self.changed[step.owner] = replace(
+                owner,
+                parts_left=owner.parts_left - 1,
+                parts_open=owner.parts_open - (latched(step) and state.parents_left == 0),
+                parts_failed=owner.parts_failed + failed,
+            )
+            self.parted.append(step.owner)
 
     def _hand_on(self, index: int) -> list[int]:
         """Give the ended step's tokens to its children; the children that this skips."""
-        step, status = self.spec.steps[index], self._state(index).status
-        if status is StepStatus.FAILED and step.on_failure is OnFailure.FAIL:
+        step, status = self.spec.step(index), self._state(index).status
+        if index < PARTS and status is StepStatus.FAILED and step.on_failure is OnFailure.FAIL:
+            if self.intent in {Intent.RUN, Intent.PAUSE}:
+                self.failed_by = index
             self.take(Headed(Intent.FAIL))
         skipped = [child for child in step.children if self._give(child, live=continues(step.on_failure, status))]
         if step.handler is not None and self._give(step.handler, live=status is StepStatus.FAILED):
@@ -227,16 +318,19 @@ class _Draft:
 
     def _give(self, index: int, *, live: bool) -> bool:
         """One token for a step; True if it is thereby skipped."""
-        state = self._state(index)
-        state = replace(state, parents_left=state.parents_left - 1, parents_live=state.parents_live + live)
+        step, before = self.spec.step(index), self._state(index)
+        state = replace(before, parents_left=before.parents_left - 1, parents_live=before.parents_live + live)
         self.changed[index] = state
-        if state.parents_left:
+        if state.status is not StepStatus.PENDING or is_ready(step, before):
             return False
-        if state.parents_live:
+        if is_ready(step, state):
             self.ready.append(index)
             self._count(ready=+1)
+            if step.cancels_rest:
+                self.superfluous += [p for p in step.parents if self._state(p).status not in STEP_TERMINAL]
             return False
-        self._count(left=-1)
+        if not _is_hopeless(step, state):
+            return False
         self._move_step(index, "skip")
         return True
 
@@ -260,44 +354,29 @@ class _Draft:
         self.counters = Counters(now.left + left, now.running + running, now.ready + ready, now.waiting + waiting)
 
 
+def is_ready(step: StepSpec, state: StepState) -> bool:
+    """Whether a step that is pending may begin."""
+    if step.join is not None and step.parents:
+        return state.parents_live >= step.join
+    rooted = not step.parents and not step.handles
+    return state.parents_left == 0 and (state.parents_live > 0 or rooted)
+
+
+def _is_hopeless(step: StepSpec, state: StepState) -> bool:
+    """Whether a step that is pending, and not ready, can never become so."""
+    if step.join is not None and step.parents:
+        return state.parents_live + state.parents_left < step.join
+    return state.parents_left == 0
+
+
+def latched(step: StepSpec) -> bool:
+    """Whether a step begins only when it is opened."""
+    return step.owner is not None and not step.parents and not step.handles
+
+
 def continues(on_failure: OnFailure, status: StepStatus) -> bool:
     """Whether a step that ended so lets its ordinary children run."""
     return status is StepStatus.SUCCEEDED or (status is StepStatus.FAILED and on_failure is OnFailure.CONTINUE)
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """Everything recounted: the counters, each step's tokens, the steps that are ready or due a retry."""
-
-    counters: Counters
-    steps: Mapping[int, StepState]
-    ready: frozenset[int]
-
-
-def survey(spec: Spec, statuses: Mapping[int, StepStatus]) -> Survey:
-    """The full plan, from the statuses of all steps alone. Cost grows with the execution: for tests and redrives."""
-    steps = {step.index: _recount(spec, statuses, step.index) for step in spec.steps}
-    ready = frozenset(
-        index
-        for index, state in steps.items()
-        if state.status is StepStatus.RETRYING or (state.status is StepStatus.PENDING and state.parents_left == 0)
-    )
-    standing = [state.status for state in steps.values()]
-    counters = Counters(
-        left=sum(status not in STEP_TERMINAL for status in standing),
-        running=standing.count(StepStatus.RUNNING),
-        ready=len(ready),
-        waiting=standing.count(StepStatus.WAITING) + standing.count(StepStatus.OUTCOME_UNKNOWN),
-    )
-    return Survey(counters, steps, ready)
-
-
-def _recount(spec: Spec, statuses: Mapping[int, StepStatus], index: int) -> StepState:
-    step = spec.steps[index]
-    tokens = [continues(spec.steps[p].on_failure, statuses[p]) for p in step.parents if statuses[p] in STEP_TERMINAL]
-    tokens += [statuses[h] is StepStatus.FAILED for h in step.handles if statuses[h] in STEP_TERMINAL]
-    edges = len(step.parents) + len(step.handles)
-    return StepState(statuses[index], edges - len(tokens), sum(tokens))
 
 
 def reach(spec: Spec, index: int, limit: int) -> frozenset[int]:
@@ -305,10 +384,11 @@ def reach(spec: Spec, index: int, limit: int) -> frozenset[int]:
     seen: dict[int, None] = {index: None}
     pending = [index]
     while pending and len(seen) < limit:
-        step = spec.steps[pending.pop(0)]
-        for child in (*step.children, *(() if step.handler is None else (step.handler,))):
+        step = spec.step(pending.pop(0))
+        owner = () if step.owner is None or step.index >= COMPENSATIONS else (step.owner,)
+        for child in (*step.children, *(() if step.handler is None else (step.handler,)), *owner):
             if child not in seen:
                 seen[child] = None
-                if spec.steps[child].effect is Effect.PURE:
+                if child in owner or spec.step(child).effect is Effect.PURE:
                     pending.append(child)
     return frozenset(seen)

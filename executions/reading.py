@@ -1,23 +1,19 @@
-"""Executions, read: always by tenant; and their steps, whether they have a row yet or not."""
+"""Executions, read: always by tenant. Their steps are in steps.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from contract import json_values
 from contract.identifiers import RUN, parse_id
-from contract.json_values import JSON
 from contract.problems import NotFound
-from executions.models import Application, Attempt, Event, Execution, Payment
-from executions.states import NOT_REQUIRED, TERMINAL, Status, StepStatus
+from executions.models import Application, Event, Execution, Payment
+from executions.states import NOT_REQUIRED
 from tenants.models import Tenant
-from workflows import catalog
-from workflows.spec import Spec, StepSpec
 
 
 def executions_of(tenant: Tenant) -> QuerySet[Execution]:
@@ -28,15 +24,14 @@ def executions_of(tenant: Tenant) -> QuerySet[Execution]:
 
 
 def execution_of(tenant: Tenant, execution_id: str) -> Execution:
-    """The execution that this names: by its own id, or by its run's in either spelling. Raises NotFound."""
+    """The execution that this names: by its own id, or by that of its run, or of one before, in either
+    spelling. Raises NotFound."""
     identifier = parse_id(execution_id, RUN)
-    found = None
-    if identifier is not None:
-        rows = executions_of(tenant).filter(Q(id=identifier) | Q(run_id=identifier)).order_by()
-        found = next(iter(rows[:1]), None)
-    if found is None:
-        raise NotFound("there is no such execution")
-    return found
+    rows = executions_of(tenant).order_by()
+    for named in (Q(id=identifier) | Q(run_id=identifier), Q(earlier_runs__run_id=identifier)) if identifier else ():
+        if (found := next(iter(rows.filter(named)[:1]), None)) is not None:
+            return found
+    raise NotFound("there is no such execution")
 
 
 def applications_of(tenant: Tenant) -> QuerySet[Application]:
@@ -80,71 +75,22 @@ def events_of(execution: Execution) -> QuerySet[Event]:
 
 
 @dataclass(frozen=True, slots=True)
-class SteppedOn:
-    """One step of one execution. `status` is the word on the wire; `attempts` are by number."""
+class Runs:
+    """The runs of an execution: when each was queued and its id, the oldest first."""
 
-    id: UUID
-    spec: StepSpec
-    status: str
-    attempts: list[Attempt] = field(default_factory=list)
+    began: tuple[tuple[datetime, UUID], ...]
 
-    @property
-    def last(self) -> Attempt | None:
-        return self.attempts[-1] if self.attempts else None
-
-    @property
-    def started_at(self) -> datetime | None:
-        return self.attempts[0].started_at if self.attempts else None
-
-    @property
-    def finished_at(self) -> datetime | None:
-        ended = self.status in {StepStatus.SUCCEEDED, StepStatus.FAILED}
-        return self.last.finished_at if ended and self.last else None
-
-    @property
-    def output(self) -> JSON:
-        return None if self.last is None or self.last.output is None else json_values.load(self.last.output)
+    def at(self, moment: datetime) -> UUID | None:
+        """The run that it was in then; None before the first."""
+        return next((run_id for queued_at, run_id in reversed(self.began) if queued_at <= moment), None)
 
 
-def spec_of(execution: Execution) -> Spec:
-    """What the execution runs: its version with this run's patches."""
-    return catalog.runnable_of(execution.version_id, execution.submission.parameters).spec
-
-
-def steps_of(execution: Execution, first: int = 0, count: int | None = None) -> list[SteppedOn]:
-    """`count` steps from index `first`, in the definition's order, with their attempts: two queries."""
-    specs = spec_of(execution).steps[first : None if count is None else first + count]
-    statuses = _statuses(execution, first, first + len(specs))
-    attempts: dict[int, list[Attempt]] = {}
-    for attempt in _attempts(execution, first, first + len(specs)):
-        attempts.setdefault(attempt.step_index, []).append(attempt)
-    return [
-        SteppedOn(
-            step_id(execution.id, spec.name),
-            spec,
-            _status(execution, statuses.get(spec.index, StepStatus.PENDING.value)),
-            attempts.get(spec.index, []),
-        )
-        for spec in specs
-    ]
-
-
-def step_id(execution_id: UUID, name: str) -> UUID:
-    """A step's id: derived (UUIDv5) from its execution's id and its name, so that it is known before it has a row."""
-    return uuid5(execution_id, name)
-
-
-def _statuses(execution: Execution, first: int, end: int) -> dict[int, str]:
-    rows = execution.steps.filter(index__gte=first, index__lt=end)
-    return dict(rows.values_list("index", "status"))
-
-
-def _attempts(execution: Execution, first: int, end: int) -> Iterable[Attempt]:
-    rows = Attempt.objects.filter(execution=execution, step_index__gte=first, step_index__lt=end)
-    return rows.order_by("step_index", "number")
-
-
-def _status(execution: Execution, recorded: str) -> str:
-    """A step that never began stays `pending` in its row; once the execution has ended it is told as cancelled."""
-    never_began = recorded in {StepStatus.PENDING, StepStatus.RETRYING}
-    return StepStatus.CANCELLED.value if never_began and Status(execution.status) in TERMINAL else recorded
+def runs_of(execution: Execution, events: Sequence[Event]) -> Runs:
+    """The runs that these events, by sequence, belong to: one query, and none where that is the current run alone."""
+    current: list[tuple[datetime, UUID]] = []
+    if execution.queued_at is not None and execution.run_id is not None:
+        current = [(execution.queued_at, execution.run_id)]
+    if not events or (current and events[0].created_at >= current[0][0]):
+        return Runs(tuple(current))
+    earlier = execution.earlier_runs.order_by("queued_at").values_list("queued_at", "run_id")
+    return Runs((*earlier, *current))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from contract.json_values import JSON
 from workflows.spec import RetryPolicy
 
 MAX_LOST = 5
@@ -19,22 +20,25 @@ MAX_LOST = 5
 class Failure:
     """Why an attempt failed. `kind` is the stable word (`timeout`, ...); `retryable` False ends the step.
 
-    `retry_after` (seconds) is what the other side asked for, a lower bound on the delay.
+    `retry_after` (seconds) is what the other side asked for, a lower bound on the delay. `ambiguous`: the effect may
+    have come about all the same. `on_request`: another attempt follows only where the policy says after which errors.
     """
 
     kind: str
     message: str
     retryable: bool = True
     retry_after: float | None = None
+    ambiguous: bool = False
+    on_request: bool = False
 
 
-def delay(policy: RetryPolicy, failures: int, failure: Failure, seed: str) -> float | None:
+def delay(policy: RetryPolicy, failures: int, failure: Failure, details: JSON, seed: str) -> float | None:
     """Seconds until the next attempt after `failures` failed ones, None when this was the last.
 
     Exponential: initial * 2^(failures-1), at most `max_seconds`. Jitter takes it to between a half and
     the whole ("equal jitter", AWS Architecture Blog, 2015), derived from `seed` so that a replay decides alike.
     """
-    if failures >= policy.max_attempts or not failure.retryable or not _covers(policy, failure):
+    if failures >= policy.max_attempts or not failure.retryable or not _covers(policy, failure, details):
         return None
     growth = 2 ** min(failures - 1, 62) if policy.backoff == "exponential" else 1
     seconds = min(policy.initial_seconds * growth, policy.max_seconds)
@@ -48,8 +52,11 @@ def lost_delay(lost: int) -> float | None:
     return None if lost >= MAX_LOST else float(2 ** (lost - 1) - 1)
 
 
-def _covers(policy: RetryPolicy, failure: Failure) -> bool:
-    return policy.on is None or failure.kind in policy.on
+def _covers(policy: RetryPolicy, failure: Failure, details: JSON) -> bool:
+    if policy.on is None:
+        return not failure.on_request
+    error = {"kind": failure.kind, "message": failure.message, "details": details}
+    return policy.on.covers(error)
 
 
 def _fraction(seed: str) -> float:

@@ -5,19 +5,31 @@ For commands and payments. The engine has a store of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
 
 from executions import transitions
-from executions.change import PLAIN_COLUMNS, Asked, Change, ExecutionRow, Standing
+from executions.change import PLAIN_COLUMNS, Asked, AttemptEnd, Change, DueRow, ExecutionRow, Standing, StepRow
 from executions.events import Happening, chain
 from executions.models import Execution
 from executions.plan import Counters
 from executions.states import Intent, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a change writes beside the execution itself: steps that have a row, open attempts that end, what is due."""
+
+    steps: Mapping[int, StepRow] = field(default_factory=dict)
+    ends: Sequence[AttemptEnd] = ()
+    due_new: Sequence[DueRow] = ()
+
+
+_NO_ROWS = Rows()
 
 
 def database_now() -> datetime:
@@ -40,7 +52,13 @@ def standing_of(execution: Execution) -> Standing:
 
 
 def write(
-    execution: Execution, standing: Standing, moves: Sequence[str], happenings: Sequence[Happening], now: datetime
+    execution: Execution,
+    standing: Standing,
+    moves: Sequence[str],
+    happenings: Sequence[Happening],
+    now: datetime,
+    *,
+    rows: Rows = _NO_ROWS,
 ) -> None:
     """Apply one change to an execution that this transaction has locked; `execution` is stale afterwards."""
     row = ExecutionRow(
@@ -53,7 +71,17 @@ def write(
         Asked(""),
     )
     events, _ = chain(str(row.id), row.event_sequence, row.chain_head, list(happenings), now)
+    change = Change(
+        before=row,
+        now=now,
+        standing=replace(standing, tries=0),
+        moves=moves,
+        events=events,
+        steps=rows.steps,
+        ends=rows.ends,
+        due_new=rows.due_new,
+    )
     with connection.cursor() as cursor:
-        transitions.apply(cursor, Change(row, now, replace(standing, tries=0), moves, events))
+        transitions.apply(cursor, change)
         if not transitions.applied(cursor):
             raise RuntimeError(f"execution {row.id} changed under its lock")

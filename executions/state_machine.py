@@ -31,8 +31,7 @@ def page() -> str:
         "## A step\n",
         _diagram(StepStatus, STEP_MOVES, {StepStatus.PENDING: ""}, STEP_TERMINAL),
         _table(STEP_MOVES),
-        "No move leads to `cancelled`: a step that never began is told so once its execution has ended. `waiting` is",
-        "for step types that wait, of which there are none yet.",
+        "A step that never began stays `pending` in its row; it is told as `cancelled` once its execution has ended.",
     ]
     return "\n".join(parts) + "\n"
 

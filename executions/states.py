@@ -49,19 +49,22 @@ STEP_TERMINAL = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.S
 
 
 class AttemptStatus(StrEnum):
-    """How one attempt at a step stands; an attempt leaves `running` once and never returns."""
+    """How one attempt at a step stands; an attempt that has ended never changes again."""
 
     RUNNING = "running"
+    WAITING = "waiting"  # it holds no worker: a moment, a signal, an approval, a child or its parts end it
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     LOST = "lost"  # its worker died; the effect may be repeated
-    OUTCOME_UNKNOWN = "outcome_unknown"  # its worker died and the effect must not be repeated
+    OUTCOME_UNKNOWN = "outcome_unknown"  # nobody knows whether it took effect, and it must not be repeated
 
 
 class Intent(StrEnum):
     """What the execution is heading for, beside where it stands."""
 
     RUN = "run"
+    PAUSE = "pause"  # nothing new begins until it is resumed
     CANCEL = "cancel"
     FAIL = "fail"
 
@@ -146,26 +149,55 @@ CREATED: Mapping[Status, str] = {
 
 STEP_MOVES: Mapping[str, Move[StepStatus]] = {
     "begin": _move(
-        {StepStatus.PENDING, StepStatus.RETRYING}, StepStatus.RUNNING, "step.started", "a worker claims an attempt"
+        {StepStatus.PENDING, StepStatus.RETRYING}, StepStatus.RUNNING, "step.started", "an attempt at it begins"
+    ),
+    "wait": _move(
+        {StepStatus.RUNNING}, StepStatus.WAITING, "step.waiting", "something outside, a child or its parts must end it"
     ),
     "retry": _move(
-        {StepStatus.RUNNING}, StepStatus.RETRYING, "step.retrying", "the attempt failed and another follows"
+        {StepStatus.RUNNING, StepStatus.WAITING, StepStatus.OUTCOME_UNKNOWN},
+        StepStatus.RETRYING,
+        "step.retrying",
+        "the attempt failed and another follows",
     ),
-    "succeed": _move({StepStatus.RUNNING}, StepStatus.SUCCEEDED, "step.succeeded", "the attempt gave an output"),
+    "succeed": _move(
+        {StepStatus.RUNNING, StepStatus.WAITING}, StepStatus.SUCCEEDED, "step.succeeded", "the attempt gave an output"
+    ),
     "fail": _move(
-        {StepStatus.RUNNING},
+        {StepStatus.RUNNING, StepStatus.WAITING, StepStatus.OUTCOME_UNKNOWN},
         StepStatus.FAILED,
         "step.failed",
         "the attempt failed and no other follows",
     ),
+    "complete": _move(
+        {StepStatus.PENDING, StepStatus.RETRYING, StepStatus.WAITING, StepStatus.OUTCOME_UNKNOWN},
+        StepStatus.SUCCEEDED,
+        "step.completed",
+        "an operator gives its output",
+    ),
     "skip": _move(
-        {StepStatus.PENDING}, StepStatus.SKIPPED, "step.skipped", "its condition is false or no parent is live"
+        {StepStatus.PENDING, StepStatus.RETRYING, StepStatus.WAITING, StepStatus.OUTCOME_UNKNOWN},
+        StepStatus.SKIPPED,
+        "step.skipped",
+        "its condition is false, too few parents are live, or an operator skips it",
+    ),
+    "cancel": _move(
+        {StepStatus.PENDING, StepStatus.RUNNING, StepStatus.RETRYING, StepStatus.WAITING},
+        StepStatus.CANCELLED,
+        "step.cancelled",
+        "the execution, or what it is a part of, goes on or ends without it",
     ),
     "lose_track": _move(
         {StepStatus.RUNNING},
         StepStatus.OUTCOME_UNKNOWN,
         "step.outcome_unknown",
-        "the worker died in an effect that must not be repeated",
+        "nobody knows whether an effect that must not be repeated came about",
+    ),
+    "reset": _move(
+        frozenset(StepStatus) - {StepStatus.PENDING, StepStatus.RUNNING},
+        StepStatus.PENDING,
+        "step.reset",
+        "a redrive carries it out again",
     ),
 }
 

@@ -6,7 +6,7 @@ Lock order: the execution first; a second execution only by SKIP LOCKED; then ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from executions import transitions
+from contract import json_values
+from executions import statements, transitions
 from executions.change import (
     PLAIN_COLUMNS,
     ArrivalRow,
@@ -28,6 +29,7 @@ from executions.change import (
     RunningAttempt,
     Standing,
     StepRow,
+    WaitingAttempt,
 )
 from executions.plan import Counters, StepState
 from executions.states import Intent, Status, StepStatus
@@ -42,6 +44,15 @@ class Result:
     """What another step may read of one: `output` is JSON text, None unless it succeeded."""
 
     status: StepStatus
+    output: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """`output` is JSON text, None unless it succeeded."""
+
+    status: Status
+    status_reason: str | None
     output: str | None
 
 
@@ -63,6 +74,48 @@ class Session(Protocol):
 
     def results(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, Result]:
         """What these steps came to."""
+
+    def items(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, str]:
+        """What these parts of maps work on, as JSON text."""
+
+    def waiting(self, execution_id: UUID, indexes: Collection[int] | None) -> Sequence[WaitingAttempt]:
+        """The attempts that wait: at these steps with their inputs; or all there are, without."""
+
+    def running(self, execution_id: UUID) -> Sequence[RunningAttempt]:
+        """The attempts that run, without their inputs."""
+
+    def awaiting(self, execution_id: UUID, signal: str) -> Sequence[WaitingAttempt]:
+        """The attempts that wait for this signal, the longest waiting first; as many as one look may have arrivals."""
+
+    def kept(self, execution_id: UUID, signal: str) -> Sequence[ArrivalRow]:
+        """The signals of this name that came before their wait, the oldest first; as many as a look may begin waits."""
+
+    def unopened(self, execution_id: UUID, first: int, end: int, most: int) -> Mapping[int, StepRow]:
+        """The first parts from index `first` on, before `end`, that have not begun; at most `most`."""
+
+    def unended(self, execution_id: UUID, first: int, end: int) -> Mapping[int, StepRow]:
+        """Every part from index `first` on, before `end`, that has begun or may begin, and has not ended."""
+
+    def joined(self, execution_id: UUID, first: int, end: int, own: Mapping[int, str], most_bytes: int) -> str | None:
+        """The outputs of these parts in order, null for one without, as the JSON text of a list; None if longer.
+
+        `own` are outputs that are not written yet.
+        """
+
+    def to_compensate(self, execution_id: UUID, indexes: Collection[int]) -> int | None:
+        """Which of these steps succeeded last and was not compensated yet."""
+
+    def child(self, execution_id: UUID) -> Child:
+        """How an execution that was started for a step stands."""
+
+    def live_children(self, execution_id: UUID) -> Sequence[UUID]:
+        """The executions that were started for its steps and have not ended."""
+
+    def admitted(self, row: ExecutionRow, limit: int) -> bool:
+        """Whether fewer than `limit` executions with its concurrency key run and nobody was queued before it.
+
+        From here to the end of the session no other execution with this key is admitted.
+        """
 
     def stage(self, change: Change) -> None:
         """Have the change applied by commit."""
@@ -116,12 +169,12 @@ class PostgresStore:
             raise Superseded
 
     def held(self) -> Collection[RunningAttempt]:
-        rows = self._connect().execute(_HELD, {"boot_id": self._carrier.boot_id}).fetchall()
+        rows = self._connect().execute(statements.HELD, {"boot_id": self._carrier.boot_id}).fetchall()
         return [RunningAttempt(**row) for row in rows]
 
     def push_back(self, execution_id: UUID, reason: str) -> None:
         connection = self._connect()
-        now = connection.execute(_CLOCK, {"now": self._clock()}).fetchall()[0]
+        now = connection.execute(statements.CLOCK, {"now": self._clock()}).fetchall()[0]
         with connection.cursor() as cursor:
             transitions.push_back(cursor, execution_id, now["now"], reason)
 
@@ -132,7 +185,9 @@ class PostgresStore:
 
     def _connect(self) -> psycopg.Connection[dict[str, Any]]:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._url, autocommit=True, row_factory=dict_row, options=_OPTIONS)
+            self._connection = psycopg.connect(
+                self._url, autocommit=True, row_factory=dict_row, options=statements.OPTIONS
+            )
             self._connection.prepare_threshold = 0
             self._connection.prepared_max = 1000
         return self._connection
@@ -160,22 +215,83 @@ class _PostgresSession:
         connection.execute("BEGIN")
 
     def lock(self, execution_id: UUID, indexes: Collection[int]) -> Loaded | None:
-        locked = self._connection.execute(_LOCK, {"id": execution_id})
+        locked = self._connection.execute(statements.LOCK, {"id": execution_id})
         around = self._around(execution_id, indexes)
         row = locked.fetchone()
         return None if row is None else _loaded(row, around.fetchone())
 
     def take(self) -> Loaded | None:
-        row = self._connection.execute(_TAKE, {"now": self._now}).fetchone()
+        row = self._connection.execute(statements.TAKE, {"now": self._now}).fetchone()
         return None if row is None else _loaded(row, self._around(row["id"], ()).fetchone())
 
     def steps(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, StepRow]:
-        found = self._connection.execute(_STEPS, {"id": execution_id, "indexes": list(indexes)})
+        found = self._connection.execute(statements.STEPS, {"id": execution_id, "indexes": list(indexes)})
         return {row["index"]: _step(row) for row in found.fetchall()}
 
     def results(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, Result]:
-        found = self._connection.execute(_RESULTS, {"id": execution_id, "indexes": list(indexes)})
+        found = self._connection.execute(statements.RESULTS, {"id": execution_id, "indexes": list(indexes)})
         return {row["index"]: Result(StepStatus(row["status"]), row["output"]) for row in found.fetchall()}
+
+    def items(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, str]:
+        found = self._connection.execute(statements.ITEMS, {"id": execution_id, "indexes": list(indexes)})
+        return {row["index"]: row["item"] for row in found.fetchall()}
+
+    def waiting(self, execution_id: UUID, indexes: Collection[int] | None) -> Sequence[WaitingAttempt]:
+        if indexes is None:
+            found = self._connection.execute(statements.ALL_WAITING, {"id": execution_id})
+        else:
+            found = self._connection.execute(statements.WAITING, {"id": execution_id, "indexes": list(indexes)})
+        return [WaitingAttempt(**row) for row in found.fetchall()]
+
+    def running(self, execution_id: UUID) -> Sequence[RunningAttempt]:
+        found = self._connection.execute(statements.RUNNING, {"id": execution_id})
+        return [RunningAttempt(**row) for row in found.fetchall()]
+
+    def awaiting(self, execution_id: UUID, signal: str) -> Sequence[WaitingAttempt]:
+        found = self._connection.execute(statements.AWAITING, {"id": execution_id, "signal": signal})
+        return [WaitingAttempt(**row) for row in found.fetchall()]
+
+    def kept(self, execution_id: UUID, signal: str) -> Sequence[ArrivalRow]:
+        found = self._connection.execute(statements.KEPT, {"id": execution_id, "signal": signal})
+        return [ArrivalRow(**row) for row in found.fetchall()]
+
+    def unopened(self, execution_id: UUID, first: int, end: int, most: int) -> Mapping[int, StepRow]:
+        parameters = {"id": execution_id, "first": first, "end": end, "most": most}
+        return {
+            row["index"]: _step(row) for row in self._connection.execute(statements.UNOPENED, parameters).fetchall()
+        }
+
+    def unended(self, execution_id: UUID, first: int, end: int) -> Mapping[int, StepRow]:
+        found = self._connection.execute(statements.UNENDED, {"id": execution_id, "first": first, "end": end})
+        return {row["index"]: _step(row) for row in found.fetchall()}
+
+    def joined(self, execution_id: UUID, first: int, end: int, own: Mapping[int, str], most_bytes: int) -> str | None:
+        rows = json_values.dump([{"index": index, "output": output} for index, output in own.items()])
+        parameters = {"id": execution_id, "first": first, "end": end, "own": rows, "most": most_bytes}
+        row = self._connection.execute(statements.JOINED, parameters).fetchone()
+        return None if row is None else row["items"]
+
+    def to_compensate(self, execution_id: UUID, indexes: Collection[int]) -> int | None:
+        row = self._connection.execute(
+            statements.TO_COMPENSATE, {"id": execution_id, "indexes": list(indexes)}
+        ).fetchone()
+        return None if row is None else row["index"]
+
+    def child(self, execution_id: UUID) -> Child:
+        row = self._connection.execute(statements.CHILD, {"id": execution_id}).fetchone()
+        if row is None:
+            raise LookupError(f"there is no execution {execution_id}")
+        return Child(Status(row["status"]), row["status_reason"], row["output"])
+
+    def live_children(self, execution_id: UUID) -> Sequence[UUID]:
+        found = self._connection.execute(statements.LIVE_CHILDREN, {"id": execution_id})
+        return [row["id"] for row in found.fetchall()]
+
+    def admitted(self, row: ExecutionRow, limit: int) -> bool:
+        parameters = {"id": row.id, "key": row.concurrency_key, "limit": limit}
+        self._connection.execute(statements.ADMITTING, parameters)
+        found = self._connection.execute(statements.ADMITTED, parameters).fetchone()
+        return found is not None and bool(found["admitted"])
 
     def stage(self, change: Change) -> None:
         cursor = self._connection.cursor(row_factory=psycopg.rows.tuple_row)
@@ -192,7 +308,7 @@ class _PostgresSession:
 
     def _around(self, execution_id: UUID, indexes: Collection[int]) -> psycopg.Cursor[dict[str, Any]]:
         parameters = {"id": execution_id, "indexes": list(indexes), "now": self._now, "window": DUE_WINDOW}
-        return self._connection.execute(_AROUND, parameters)
+        return self._connection.execute(statements.AROUND, parameters)
 
 
 def _loaded(row: dict[str, Any], around: dict[str, Any] | None) -> Loaded:
@@ -214,60 +330,26 @@ def _execution(row: dict[str, Any]) -> ExecutionRow:
         counters=Counters(row["steps_left"], row["steps_running"], row["steps_ready"], row["steps_waiting"]),
         **{name: row[name] for name in PLAIN_COLUMNS},
     )
-    asked = Asked(**{name: row[name] for name in _ASKED})
+    asked = Asked(**{name: row[name] for name in statements.ASKED})
     return ExecutionRow(
-        row["id"], row["version_id"], row["seq"], row["event_sequence"], bytes(row["chain_head"]), standing, asked
+        row["id"],
+        row["version_id"],
+        row["seq"],
+        row["event_sequence"],
+        bytes(row["chain_head"]),
+        standing,
+        asked,
+        row["concurrency_key"],
     )
 
 
 def _step(row: dict[str, Any]) -> StepRow:
-    state = StepState(StepStatus(row["status"]), row["parents_left"], row["parents_live"])
-    return StepRow(state, row["attempts"], row["failures"], row["losses"])
-
-
-_OPTIONS = (
-    "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off "
-    "-c jit=off -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s "
-    "-c timezone=UTC -c application_name=traceway-engine"
-)
-
-_ASKED = ("input", "parameters", "application_data", "outcome_expression", "request_id")
-
-_READ = f"""
-SELECT e.id, e.version_id, e.seq, e.event_sequence, e.chain_head, e.status, e.intent,
-  e.steps_left, e.steps_running, e.steps_ready, e.steps_waiting,
-  {", ".join(f"e.{name}" for name in PLAIN_COLUMNS)}, {", ".join(f"s.{name}" for name in _ASKED)}
-FROM execution e JOIN submission s ON s.execution_id = e.id"""
-
-_LOCK = f"{_READ} WHERE e.id = %(id)s FOR NO KEY UPDATE OF e"
-
-_TAKE = f"""{_READ}
-WHERE e.due_at <= COALESCE(%(now)s::timestamptz, statement_timestamp())
-ORDER BY e.due_at LIMIT 1 FOR NO KEY UPDATE OF e SKIP LOCKED"""
-
-_CLOCK = "SELECT COALESCE(%(now)s::timestamptz, clock_timestamp()) AS now"
-
-_STEP_COLUMNS = "index, status, parents_left, parents_live, attempts, failures, losses"
-
-_STEPS = f"SELECT {_STEP_COLUMNS} FROM step WHERE execution_id = %(id)s AND index = ANY(%(indexes)s::int[])"
-
-# One row whatever is found: the clock, and each part as one JSON array.
-_AROUND = f"""
-SELECT COALESCE(%(now)s::timestamptz, clock_timestamp()) AS now,
-  (SELECT COALESCE(json_agg(row_to_json(s)), '[]') FROM ({_STEPS}) s) AS steps,
-  (SELECT COALESCE(json_agg(row_to_json(d)), '[]') FROM (
-    SELECT step_index AS index, due_at FROM due_step WHERE execution_id = %(id)s
-    ORDER BY due_at, step_index LIMIT %(window)s) d) AS due,
-  (SELECT COALESCE(json_agg(row_to_json(i)), '[]') FROM (
-    SELECT id, kind, payload, actor FROM inbox WHERE execution_id = %(id)s AND consumed_at IS NULL
-    ORDER BY id LIMIT 100) i) AS arrivals"""
-
-_RESULTS = """
-SELECT s.index, s.status, a.output
-FROM step s LEFT JOIN attempt a ON a.execution_id = s.execution_id AND a.step_index = s.index
-  AND a.number = s.attempts AND a.status = 'succeeded'
-WHERE s.execution_id = %(id)s AND s.index = ANY(%(indexes)s::int[])"""
-
-_HELD = """
-SELECT execution_id, step_index AS index, number, input FROM attempt
-WHERE worker = %(boot_id)s AND status = 'running' ORDER BY started_at, execution_id, step_index"""
+    state = StepState(
+        StepStatus(row["status"]),
+        row["parents_left"],
+        row["parents_live"],
+        row["parts_left"],
+        row["parts_open"],
+        row["parts_failed"],
+    )
+    return StepRow(state, **{name: row[name] for name in statements.STEP_COUNTS})

@@ -16,7 +16,7 @@ from uuid import UUID
 from contract import json_values
 from executions.change import PLAIN_COLUMNS, Change, Standing
 from executions.events import EventRow
-from executions.states import CREATED, IllegalMove, target
+from executions.states import CREATED, LIVE, IllegalMove, target
 
 
 class Cursor(Protocol):
@@ -40,7 +40,7 @@ NOBODY = Carrier(UUID(int=0), "", "")
 
 
 def insert(cursor: Cursor, execution: dict[str, Any], standing: Standing, events: list[EventRow]) -> None:
-    """Create an execution in a status that CREATED allows; `execution` holds id, tenant, workflow, version."""
+    """Create an execution in a status that CREATED allows; `execution` holds what never changes."""
     if standing.status not in CREATED:
         raise IllegalMove("create", standing.status)
     head = events[-1]
@@ -113,11 +113,11 @@ def _event_rows(events: Sequence[EventRow]) -> list[dict[str, Any]]:
 def _rows(change: Change, part: str) -> list[Any]:
     """One part of the change as rows for json_to_recordset."""
     match part:
-        case "steps_new" | "steps_moved":
-            if change.before.standing.steps_made is (part == "steps_new"):
-                return []
-            return [_step(change, index) for index in change.steps]
-        case "attempts" | "ends":
+        case "steps_new":
+            return [_new_step(change, index) for index in change.new_steps]
+        case "steps_moved":
+            return [_step(change, index) for index in change.steps if index not in change.new_steps]
+        case "attempts" | "ends" | "notices":
             return [{name: getattr(row, name) for name in row.__slots__} for row in getattr(change, part)]
         case "due_gone" if change.due_cleared:
             return []
@@ -125,8 +125,10 @@ def _rows(change: Change, part: str) -> list[Any]:
             return [{"index": row.index, "due_at": row.due_at} for row in getattr(change, part)]
         case "due_cleared":
             return [True] if change.due_cleared else []
-        case "consumed":
-            return [{"id": row} for row in change.consumed]
+        case "frees":
+            return [change.frees] if change.frees is not None else []
+        case "consumed" | "kept":
+            return [{"id": row} for row in getattr(change, part)]
         case _:
             return _event_rows(change.events)
 
@@ -135,14 +137,24 @@ def _step(change: Change, index: int) -> dict[str, Any]:
     row = change.steps[index]
     return {
         "index": index,
-        "name": change.step_names.get(index),
         "status": row.state.status.value,
         "parents_left": row.state.parents_left,
         "parents_live": row.state.parents_live,
+        "parts_left": row.state.parts_left,
+        "parts_open": row.state.parts_open,
+        "parts_failed": row.state.parts_failed,
         "attempts": row.attempts,
         "failures": row.failures,
         "losses": row.losses,
+        "generation": row.generation,
+        "parts_made": row.parts_made,
+        "parts_opened": row.parts_opened,
     }
+
+
+def _new_step(change: Change, index: int) -> dict[str, Any]:
+    new = change.new_steps[index]
+    return _step(change, index) | {"name": new.name, "item": new.item}
 
 
 @cache
@@ -174,34 +186,58 @@ _TELL = """
   SELECT {source}.id, e.sequence, e.type, e.step, e.body, decode(e.hash, 'hex'), %(now)s
   FROM {source}, json_to_recordset(%(events)s) AS e(sequence int, type text, step text, body text, hash text)"""
 
-_STEP_COLUMNS = (
-    "index int, name text, status text, parents_left int, parents_live int, attempts int, failures int, losses int"
+_LIVE = ", ".join(f"'{status.value}'" for status in sorted(LIVE))
+
+_STEP_MOVED = (
+    "status",
+    "parents_left",
+    "parents_live",
+    "parts_left",
+    "parts_open",
+    "parts_failed",
+    "attempts",
+    "failures",
+    "losses",
+    "generation",
+    "parts_made",
+    "parts_opened",
 )
+_STEP_NEW = ("index", "name", "item", *_STEP_MOVED)
+
+
+def _typed(columns: Sequence[str]) -> str:
+    texts = {"name", "item", "status"}
+    return ", ".join(f"{column} {'text' if column in texts else 'int'}" for column in columns)
+
 
 _PARTS = {
+    # A part that has a row already is one that a redrive has begin anew.
     "steps_new": f"""steps_new AS (
-  INSERT INTO step (execution_id, index, name, status, parents_left, parents_live, attempts, failures, losses)
-  SELECT moved.id, s.index, s.name, s.status, s.parents_left, s.parents_live, s.attempts, s.failures, s.losses
-  FROM moved, json_to_recordset(%(steps_new)s) AS s({_STEP_COLUMNS})
+  INSERT INTO step (execution_id, {", ".join(_STEP_NEW)})
+  SELECT moved.id, {", ".join(f"s.{column}" for column in _STEP_NEW)}
+  FROM moved, json_to_recordset(%(steps_new)s) AS s({_typed(_STEP_NEW)})
+  ON CONFLICT (execution_id, index) DO UPDATE
+  SET item = excluded.item, {", ".join(f"{column} = excluded.{column}" for column in _STEP_MOVED)}
 )""",
     "steps_moved": f"""steps_moved AS (
-  UPDATE step SET status = s.status, parents_left = s.parents_left, parents_live = s.parents_live,
-    attempts = s.attempts, failures = s.failures, losses = s.losses
-  FROM moved, json_to_recordset(%(steps_moved)s) AS s({_STEP_COLUMNS})
+  UPDATE step SET {", ".join(f"{column} = s.{column}" for column in _STEP_MOVED)}
+  FROM moved, json_to_recordset(%(steps_moved)s) AS s({_typed(("index", *_STEP_MOVED))})
   WHERE step.execution_id = moved.id AND step.index = s.index
 )""",
     "ends": """ends AS (
-  UPDATE attempt SET status = a.status, output = a.output, error = a.error, finished_at = %(now)s
-  FROM moved, json_to_recordset(%(ends)s) AS a(index int, number int, status text, output text, error text)
+  UPDATE attempt SET status = a.status, output = a.output, error = a.error, child = COALESCE(a.child, attempt.child),
+    finished_at = CASE a.status WHEN 'waiting' THEN NULL ELSE %(now)s::timestamptz END
+  FROM moved, json_to_recordset(%(ends)s)
+    AS a(index int, number int, status text, output text, error text, child uuid)
   WHERE attempt.execution_id = moved.id AND attempt.step_index = a.index AND attempt.number = a.number
-    AND attempt.status = 'running'
+    AND attempt.status IN ('running', 'waiting')
 )""",
     "attempts": """attempts AS (
   INSERT INTO attempt (execution_id, step_index, number, status, worker, worker_name, code_version,
     input, output, error, started_at, finished_at)
   SELECT moved.id, a.index, a.number, a.status, %(boot_id)s, %(worker_name)s, %(code_version)s,
     a.input, a.output, a.error, %(now)s::timestamptz,
-    CASE a.status WHEN 'running' THEN NULL ELSE %(now)s::timestamptz END
+    CASE WHEN a.status IN ('running', 'waiting') THEN NULL ELSE %(now)s::timestamptz END
   FROM moved, json_to_recordset(%(attempts)s)
     AS a(index int, number int, status text, input text, output text, error text)
 )""",
@@ -221,16 +257,41 @@ _PARTS = {
   UPDATE inbox SET consumed_at = %(now)s FROM moved, json_to_recordset(%(consumed)s) AS i(id bigint)
   WHERE inbox.execution_id = moved.id AND inbox.id = i.id
 )""",
+    "kept": """kept AS (
+  UPDATE inbox SET kept_at = %(now)s FROM moved, json_to_recordset(%(kept)s) AS i(id bigint)
+  WHERE inbox.execution_id = moved.id AND inbox.id = i.id
+)""",
+    # Another execution's row is written only if nobody has it locked; the sweeper wakes those that were.
+    "notices": f"""noted AS (
+  INSERT INTO inbox (execution_id, kind, payload, actor, created_at)
+  SELECT n.execution_id, n.kind, n.payload, n.actor, %(now)s
+  FROM moved, json_to_recordset(%(notices)s) AS n(execution_id uuid, kind text, payload text, actor text)
+), woken AS (
+  UPDATE execution SET due_at = LEAST(due_at, %(now)s), seq = seq + 1
+  WHERE id IN (
+    SELECT e.id FROM execution e
+    WHERE e.id IN (SELECT n.execution_id FROM moved, json_to_recordset(%(notices)s) AS n(execution_id uuid))
+      AND e.status IN ({_LIVE}) AND e.quarantined_at IS NULL
+    FOR NO KEY UPDATE SKIP LOCKED)
+)""",
+    "frees": """freed AS (
+  UPDATE execution SET due_at = %(now)s, seq = seq + 1
+  WHERE id = (
+    SELECT e.id FROM execution e, moved
+    WHERE e.concurrency_key = (%(frees)s::json->>0) AND e.status = 'workflow_queued' AND e.due_at IS NULL
+      AND e.intent = 'run' AND e.id <> moved.id
+    ORDER BY e.priority DESC, e.queued_at, e.id LIMIT 1 FOR NO KEY UPDATE OF e SKIP LOCKED)
+)""",
     "events": f"""events AS ({_TELL.format(source="moved")}
 )""",
 }
 
 _INSERT = f"""
 WITH made AS (
-  INSERT INTO execution (id, tenant_id, workflow_id, version_id, seq, event_sequence, chain_head,
-    created_at, updated_at, {", ".join(_STANDING)})
-  VALUES (%(id)s, %(tenant_id)s, %(workflow_id)s, %(version_id)s, 0, %(sequence)s, %(head)s,
-    %(now)s, %(now)s, {", ".join(f"%({name})s" for name in _STANDING)})
+  INSERT INTO execution (id, tenant_id, workflow_id, version_id, priority, concurrency_key,
+    seq, event_sequence, chain_head, created_at, updated_at, {", ".join(_STANDING)})
+  VALUES (%(id)s, %(tenant_id)s, %(workflow_id)s, %(version_id)s, %(priority)s, %(concurrency_key)s,
+    0, %(sequence)s, %(head)s, %(now)s, %(now)s, {", ".join(f"%({name})s" for name in _STANDING)})
   RETURNING id
 )
 {_TELL.format(source="made")}"""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
+from executions.api.commanding import CommandDoor, StepDoor
 from executions.api.data_orchestration import ApplicationDoor, DataOrchestrationDoor, LogDoor
 from executions.api.executions import ExecutionDoor
 from executions.api.orchestrations import ExecuteDoor, OrchestrationDoor
 from executions.api.payments import PaymentDoor
 
 _ONE = "v1/executions/<str:execution_id>"
+_STEP = f"{_ONE}/steps/<str:step>"
 _APPLICATION = "api/v2/applications/<str:application_id>"
 
 urlpatterns = [
@@ -17,7 +19,17 @@ urlpatterns = [
     path(_ONE, ExecutionDoor.as_view({"get": "show"})),
     path(f"{_ONE}/events", ExecutionDoor.as_view({"get": "events"})),
     path(f"{_ONE}/steps", ExecutionDoor.as_view({"get": "steps"})),
-    path(f"{_ONE}/cancel", ExecutionDoor.as_view({"post": "cancel"})),
+    path(f"{_ONE}/cancel", CommandDoor.as_view({"post": "cancel"})),
+    path(f"{_ONE}/pause", CommandDoor.as_view({"post": "pause"})),
+    path(f"{_ONE}/resume", CommandDoor.as_view({"post": "resume"})),
+    path(f"{_ONE}/redrive", CommandDoor.as_view({"post": "redrive"})),
+    path(f"{_ONE}/signals/<str:name>", CommandDoor.as_view({"post": "signal"})),
+    path(f"{_STEP}/why-waiting", StepDoor.as_view({"get": "why_waiting"})),
+    path(f"{_STEP}/approve", StepDoor.as_view({"post": "approve"})),
+    path(f"{_STEP}/reject", StepDoor.as_view({"post": "reject"})),
+    path(f"{_STEP}/skip", StepDoor.as_view({"post": "skip"})),
+    path(f"{_STEP}/complete", StepDoor.as_view({"post": "complete"})),
+    path(f"{_STEP}/resolve", StepDoor.as_view({"post": "resolve"})),
     path("v1/workflows/<str:workflow_id>/execute", ExecuteDoor.as_view({"post": "execute"})),
     path("v1/orchestrations/<str:orchestration_id>", OrchestrationDoor.as_view({"get": "show"})),
     path("v1/payments/<str:order_id>", PaymentDoor.as_view({"get": "show"})),

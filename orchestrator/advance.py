@@ -6,31 +6,35 @@ Decides and evaluates; carrying a claim out, and everything about transactions, 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import islice
 
 from contract import json_values
-from contract.json_values import JSON
-from executions import retry
-from executions.change import ArrivalRow, AttemptEnd, Change, Loaded
-from executions.draft import Draft
+from executions.change import Change
 from executions.events import digest
-from executions.plan import Began, Ended, Fact, Headed, LostTrack, NeedsSteps, Retrying, reach
+from executions.plan import Began, Ended, is_ready
 from executions.retry import Failure
-from executions.states import AttemptStatus, Intent, Status, StepStatus
-from executions.store import DUE_WINDOW, Session
-from orchestrator.outcomes import Claim, Failed, Limits, NotBegun, Outcome, Succeeded, encode
-from workflows.bindings import compile_outcome
-from workflows.expressions import ExpressionInvalid, Reference, Scope
+from executions.states import Intent, Status, StepStatus
+from executions.store import DUE_WINDOW
+from orchestrator import arriving, attempts, cancelling, composites, endings, waits
+from orchestrator.look import Look
+from orchestrator.outcomes import Claim, Failed, Outcome, encode
+from workflows.expressions import Scope
 from workflows.failures import StepFailed
-from workflows.spec import Effect, EffectfulProgram, PureProgram, Runnable, Spec, StepSpec
+from workflows.spec import (
+    EffectfulProgram,
+    LoopProgram,
+    MapProgram,
+    PureProgram,
+    StepSpec,
+    WaitProgram,
+)
 
-PURE_STEPS = 200
-"""Pure steps evaluated under one lock; what is left is due at once and taken up by the next advance."""
-PURE_SECONDS = 0.05
-NEIGHBOURHOOD = 256
+AT_ONCE = 200
+"""Steps without an action that are seen to under one lock; what is left is due at once, for the next advance."""
+AT_ONCE_SECONDS = 0.05
+IN_LINE = "it waits for its turn: as many executions with its concurrency key as may run do"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,262 +50,171 @@ class Decided:
 class Advance:
     """Owned by one look at one execution."""
 
-    session: Session
-    loaded: Loaded
-    runnable: Runnable
-    limits: Limits
-    draft: Draft = field(init=False)
-    claim: Claim | None = None
-    _results: dict[int, dict[str, JSON]] = field(default_factory=dict)
-    _roots: dict[str, JSON] = field(default_factory=dict)
-    _evaluated: int = 0
+    look: Look
+    _seen_to: int = 0
     _began: float = field(default_factory=time.monotonic)
-
-    def __post_init__(self) -> None:
-        self.draft = Draft(self.runnable.spec, self.loaded)
-
-    @property
-    def spec(self) -> Spec:
-        return self.runnable.spec
 
     def decide(self, outcome: Outcome | None, *, may_claim: bool) -> Decided:
         """Work in the outcome and everything that is due; claim one effectful step if `may_claim`."""
+        look = self.look
+        if self._is_in_line():
+            return Decided(self._stay_in_line(), None, more_due=False)
         self._set_deadline()
-        ready = self._take_in(outcome)
-        due = [row.index for row in self.loaded.due[: DUE_WINDOW - 1] if row.due_at <= self.draft.now]
-        if not self.loaded.row.standing.steps_made:
-            due = [step.index for step in self.spec.steps if step.is_root]
-        self._load(due)
-        self._work_off(deque([*due, *(index for index in ready if index not in due)]), may_claim=may_claim)
-        change = self._conclude()
+        look.settle()
+        if outcome is not None:
+            arriving.take_in_outcome(look, outcome)
+        arriving.take_in_arrivals(look)
+        self._check_deadline()
+        self._take_due()
+        self._work_off(may_claim)
+        self._end_early(may_claim)
+        change = endings.conclude(look)
         due_at = change.standing.due_at
-        return Decided(change, self.claim, due_at is not None and due_at <= self.draft.now)
+        others = bool(change.notices) or change.frees is not None
+        return Decided(change, look.claim, others or (due_at is not None and due_at <= look.draft.now))
+
+    def _is_in_line(self) -> bool:
+        row, concurrency = self.look.loaded.row, self.look.spec.concurrency
+        if concurrency is None or row.concurrency_key is None or row.standing.status is not Status.QUEUED:
+            return False
+        cancelled = any(arrival.kind == "cancel" for arrival in self.look.loaded.arrivals)
+        if cancelled or row.standing.intent is not Intent.RUN:
+            return False
+        return not self.look.session.admitted(row, concurrency.limit)
+
+    def _stay_in_line(self) -> Change:
+        draft = self.look.draft
+        draft.blocked = True
+        draft.standing = replace(draft.standing, status_reason=IN_LINE)
+        return draft.change()
 
     def _set_deadline(self) -> None:
-        standing = self.draft.standing
-        if standing.status is Status.QUEUED and self.spec.timeout_seconds is not None:
-            deadline = self.draft.now + timedelta(seconds=self.spec.timeout_seconds)
-            self.draft.standing = replace(standing, deadline_at=deadline)
+        draft, seconds = self.look.draft, self.look.spec.timeout_seconds
+        standing = draft.standing
+        if standing.status is Status.QUEUED and standing.intent is Intent.RUN and seconds is not None:
+            draft.standing = replace(standing, deadline_at=draft.now + timedelta(seconds=seconds))
 
-    def _take_in(self, outcome: Outcome | None) -> tuple[int, ...]:
-        facts: list[Fact] = []
-        if outcome is not None:
-            facts += self._fact_of(outcome)
-        for arrival in self.loaded.arrivals:
-            facts += self._facts_arrived(arrival)
-            self.draft.consume(arrival)
-        deadline = self.draft.standing.deadline_at
-        if deadline is not None and deadline <= self.draft.now:
-            facts.append(self._head(Intent.FAIL, "deadline_exceeded"))
-        return self._settle(*facts)
+    def _check_deadline(self) -> None:
+        deadline = self.look.draft.standing.deadline_at
+        if deadline is not None and deadline <= self.look.draft.now and not self.look.draft.ending_early:
+            arriving.head(self.look, Intent.FAIL, endings.DEADLINE)
 
-    def _fact_of(self, outcome: Outcome) -> list[Fact]:
-        index, number, result = outcome.index, outcome.number, outcome.result
-        if not self._is_current(index, number):
-            self.draft.tell("step.late_outcome", self.spec.steps[index].name, attempt=number)
-            return []
-        match result:
-            case Succeeded(output):
-                return [self._succeed(index, number, output)]
-            case Failed():
-                return [self._fail(index, number, result)]
-            case NotBegun():
-                return [self._lose(index, number, Effect.IDEMPOTENT)]
+    def _take_due(self) -> None:
+        look, loaded = self.look, self.look.loaded
+        due = [row.index for row in loaded.due[: DUE_WINDOW - 1] if row.due_at <= loaded.now]
+        if not loaded.row.standing.steps_made:
+            due = [step.index for step in look.spec.steps if step.is_root]
+        look.load(due)
+        look.ready.extendleft(reversed([index for index in due if index not in look.ready]))
 
-    def _facts_arrived(self, arrival: ArrivalRow) -> list[Fact]:
-        payload = json_values.load(arrival.payload)
-        if arrival.kind == "cancel":
-            return [self._head(Intent.CANCEL, payload.get("reason") or f"cancelled by {arrival.actor}")]
-        index, number = payload["index"], payload["number"]
-        self._load([index])
-        return [self._lose(index, number, self.spec.steps[index].effect)] if self._is_current(index, number) else []
+    def _work_off(self, may_claim: bool) -> None:
+        look = self.look
+        while look.ready or look.parted or look.superfluous:
+            if look.superfluous:
+                cancelling.cancel(look, look.superfluous.popleft(), "enough other steps ended")
+            elif look.ready:
+                self._see_to(look.ready.popleft(), may_claim)
+            else:
+                owners = list(dict.fromkeys(look.parted))
+                look.parted.clear()
+                for owner in owners:
+                    composites.go_on(look, owner)
 
-    def _is_current(self, index: int, number: int) -> bool:
-        """Whether this attempt is the running one; not any more once this look has put down how it ended."""
-        row = self.draft.rows[index]
-        ended = any((end.index, end.number) == (index, number) for end in self.draft.ends)
-        return row.state.status is StepStatus.RUNNING and row.attempts == number and not ended
+    def _end_early(self, may_claim: bool) -> None:
+        """Of an execution that will not succeed: let go what is open, then undo what took effect, one by one."""
+        look = self.look
+        while look.draft.ending_early:
+            endings.let_go(look)
+            self._work_off(may_claim)
+            ended = look.draft.ending in {"cancel", "fail"}
+            if not ended or not endings.compensate_next(look):
+                return
+            self._work_off(may_claim)
 
-    def _head(self, intent: Intent, reason: str) -> Headed:
-        if self.draft.standing.intent is Intent.RUN and self.draft.reason is None:
-            self.draft.reason = reason
-        return Headed(intent)
+    def _see_to(self, index: int, may_claim: bool) -> None:
+        """Take the step up now or, if that has to wait, have it stand as due."""
+        look = self.look
+        step, state = look.spec.step(index), look.row(index).state
+        if state.status is StepStatus.PENDING and not is_ready(step, state):
+            return
+        if state.status not in {StepStatus.PENDING, StepStatus.RETRYING, StepStatus.WAITING}:
+            return
+        may_begin = look.draft.may_begin(index)
+        if may_begin and self._may_take_up(step, may_claim):
+            self._take_up(step, state.status)
+        elif index not in look.draft.due and (may_begin or look.draft.resumable):
+            look.draft.schedule(index, look.draft.now)
 
-    def _succeed(self, index: int, number: int, output: str) -> Fact:
-        self.draft.end(AttemptEnd(index, number, AttemptStatus.SUCCEEDED, output))
-        self.draft.note(index, attempt=number, output=digest(output))
-        self._results[index] = {"status": StepStatus.SUCCEEDED.value, "output": json_values.load(output)}
-        return Ended(index, "succeed")
+    def _may_take_up(self, step: StepSpec, may_claim: bool) -> bool:
+        if isinstance(step.program, EffectfulProgram):
+            return may_claim and self.look.claim is None
+        return self._seen_to < AT_ONCE and time.monotonic() - self._began < AT_ONCE_SECONDS
 
-    def _fail(self, index: int, number: int, result: Failed) -> Fact:
-        step, failure = self.spec.steps[index], result.failure
-        error = {"kind": failure.kind, "message": failure.message, "details": result.details}
-        self.draft.end(AttemptEnd(index, number, AttemptStatus.FAILED, result.output, json_values.dump(error)))
-        seed = f"{self.loaded.row.id}:{index}"
-        seconds = retry.delay(step.retry, self.draft.rows[index].failures, failure, seed)
-        return self._again_or_fail(index, number, failure, None if step.effect is Effect.PURE else seconds)
-
-    def _lose(self, index: int, number: int, effect: Effect) -> Fact:
-        """The attempt's worker is gone. What must not be repeated is for an operator to resolve."""
-        if effect is Effect.AT_MOST_ONCE:
-            self.draft.end(AttemptEnd(index, number, AttemptStatus.OUTCOME_UNKNOWN, error=_LOST))
-            self.draft.note(index, attempt=number, kind="lost")
-            return LostTrack(index)
-        self.draft.end(AttemptEnd(index, number, AttemptStatus.LOST, error=_LOST))
-        losses = self.draft.rows[index].losses
-        failure = Failure("lost", f"{losses} workers died while they carried this step out")
-        return self._again_or_fail(index, number, failure, retry.lost_delay(losses))
-
-    def _again_or_fail(self, index: int, number: int, failure: Failure, seconds: float | None) -> Fact:
-        self.draft.note(index, attempt=number, kind=failure.kind, message=failure.message[:500])
-        if seconds is not None and self.draft.running:
-            self.draft.schedule(index, self.draft.now + timedelta(seconds=seconds))
-            return Retrying(index)
-        if self.draft.reason is None:
-            self.draft.reason = f"step {self.spec.steps[index].name} failed: {failure.message}"[:2000]
-        return Ended(index, "fail")
-
-    def _work_off(self, queue: deque[int], *, may_claim: bool) -> None:
-        while queue and self.draft.running:
-            index = queue.popleft()
-            pure = self.spec.steps[index].effect is Effect.PURE
-            if (pure and self._within_bounds()) or (not pure and may_claim and self.claim is None):
-                self._load_results([index, *queue][: PURE_STEPS if pure else 1])
-                queue.extend(self._take_up(index))
-            elif index not in self.draft.due:
-                self.draft.schedule(index, self.draft.now)
-
-    def _within_bounds(self) -> bool:
-        return self._evaluated < PURE_STEPS and time.monotonic() - self._began < PURE_SECONDS
-
-    def _take_up(self, index: int) -> tuple[int, ...]:
-        """Begin a step that is ready: evaluate it, or claim it. The steps that this makes ready."""
-        step = self.spec.steps[index]
-        self.draft.unschedule(index)
+    def _take_up(self, step: StepSpec, status: StepStatus) -> None:
+        """Begin a step that is ready: evaluate it, claim it, or have it wait."""
+        look = self.look
+        if status is StepStatus.WAITING:
+            waits.fire(look, step.index)
+            return
+        self._prefetch(step)
+        look.draft.unschedule(step.index)
         try:
-            scope = self._scope(step)
-            if not step.condition_holds(scope):
-                self.draft.note(index, reason="condition_false")
-                return self._settle(Ended(index, "skip"))
-            if isinstance(step.program, PureProgram):
-                return self._evaluate(step, step.program, scope)
-            assert isinstance(step.program, EffectfulProgram)
-            return self._claim(step, step.program, scope)
+            scope = look.values.of(step)
+            if status is StepStatus.PENDING and not step.condition_holds(scope):
+                look.draft.note(step.index, reason="condition_false")
+                look.settle(Ended(step.index, "skip"))
+            else:
+                self._begin(step, scope)
         except StepFailed as failed:
-            return self._fail_at_once(step, failed)
+            self._fail_at_once(step, failed)
 
-    def _evaluate(self, step: StepSpec, program: PureProgram, scope: Scope) -> tuple[int, ...]:
-        self._evaluated += 1
+    def _prefetch(self, step: StepSpec) -> None:
+        """Have at hand, by one query, what this step reads and what those read that follow it under this lock."""
+        steps = [step]
+        if not isinstance(step.program, EffectfulProgram):
+            steps += [self.look.spec.step(index) for index in islice(self.look.ready, AT_ONCE - self._seen_to)]
+        self.look.values.load(index for each in steps for index in each.reads.values())
+
+    def _begin(self, step: StepSpec, scope: Scope) -> None:
+        self._seen_to += 1
+        match step.program:
+            case PureProgram():
+                self._evaluate(step, step.program, scope)
+            case EffectfulProgram():
+                self._claim(step, step.program, scope)
+            case WaitProgram():
+                waits.begin(self.look, step, step.program, scope)
+            case MapProgram():
+                composites.begin_map(self.look, step, step.program, scope)
+            case LoopProgram():
+                composites.begin_loop(self.look, step)
+            case _:
+                raise AssertionError(f"nobody begins a {type(step.program).__name__}")
+
+    def _evaluate(self, step: StepSpec, program: PureProgram, scope: Scope) -> None:
+        look = self.look
         evaluation = program.run(scope)
-        output = encode(evaluation.output, self.limits, "output")
-        attempt = self.draft.begin(step.index, encode(evaluation.read, self.limits, "input"))
-        self.draft.note(step.index, attempt=attempt.number, input=digest(attempt.input or ""))
-        return self._settle(Began(step.index), self._succeed(step.index, attempt.number, output))
+        output = encode(evaluation.output, look.limits, "output")
+        attempt = look.draft.begin(step.index, encode(evaluation.read, look.limits, "input"))
+        look.draft.note(step.index, attempt=attempt.number, input=digest(attempt.input or ""))
+        look.settle(Began(step.index), attempts.succeed(look, step.index, attempt.number, output))
 
-    def _claim(self, step: StepSpec, program: EffectfulProgram, scope: Scope) -> tuple[int, ...]:
+    def _claim(self, step: StepSpec, program: EffectfulProgram, scope: Scope) -> None:
+        look = self.look
         config = program.resolve(scope)
-        attempt = self.draft.begin(step.index, encode(program.recorded(config), self.limits, "input"))
-        self.draft.note(step.index, attempt=attempt.number, input=digest(attempt.input or ""))
-        self.claim = Claim(self.loaded.row.id, self.runnable, step, attempt.number, config)
-        return self._settle(Began(step.index))
+        attempt = look.draft.begin(step.index, encode(program.recorded(config), look.limits, "input"))
+        look.draft.note(step.index, attempt=attempt.number, input=digest(attempt.input or ""))
+        row = look.draft.rows[step.index]
+        look.claim = Claim(
+            look.loaded.row.id, look.runnable, step, attempt.number, config, row.generation, row.failures
+        )
+        look.settle(Began(step.index))
 
-    def _fail_at_once(self, step: StepSpec, failed: StepFailed) -> tuple[int, ...]:
+    def _fail_at_once(self, step: StepSpec, failed: StepFailed) -> None:
         """What a step was given makes it fail before anything is carried out: trying again would change nothing."""
-        attempt = self.draft.begin(step.index, None)
-        self.draft.note(step.index, attempt=attempt.number)
+        look = self.look
+        attempt = look.draft.begin(step.index, None)
+        look.draft.note(step.index, attempt=attempt.number)
         output = None if failed.output is None else json_values.dump(failed.output)
         result = Failed(Failure(failed.kind, failed.message, retryable=False), failed.details, output)
-        return self._settle(Began(step.index), self._fail(step.index, attempt.number, result))
-
-    def _conclude(self) -> Change:
-        if self.draft.ending != "succeed":
-            return self.draft.change()
-        try:
-            value = self._output()
-            output = encode(value, self.limits, "output")
-        except StepFailed as failed:
-            self.draft.ending = "fail"
-            self.draft.reason = f"the output could not be made: {failed.message}"[:2000]
-            return self.draft.change()
-        return self.draft.change(output, self._outcome(value))
-
-    def _output(self) -> JSON:
-        template = self.spec.output
-        if template is None:
-            self._results_of(self.spec.sinks)
-            return {self.spec.steps[index].name: self._results[index]["output"] for index in self.spec.sinks}
-        references = [reference for found in template.references.values() for reference in found]
-        return template.resolve(self._scope_of(references))
-
-    def _outcome(self, output: JSON) -> tuple[str | None, str | None]:
-        """The template's verdict (value, error): an expression that errors or gives no text leaves the value null."""
-        source = self.loaded.row.asked.outcome_expression
-        if source is None:
-            return None, None
-        try:
-            value = compile_outcome(source).evaluate({"output": output})
-        except (StepFailed, ExpressionInvalid) as error:
-            return None, str(error)
-        return (value, None) if isinstance(value, str) else (None, f"the outcome {source!r} gave no text")
-
-    def _scope(self, step: StepSpec) -> Scope:
-        return self._scope_of(step.references)
-
-    def _scope_of(self, references: Collection[Reference]) -> Scope:
-        """The values that these references may name; nothing else is read or parsed."""
-        scope = {root: self._root(root) for root in {reference.root for reference in references} - {"steps"}}
-        named = {self.spec.by_name[str(r.path[0])] for r in references if r.root == "steps"}
-        self._results_of(named)
-        return scope | {"steps": {self.spec.steps[index].name: self._results[index] for index in named}}
-
-    def _root(self, root: str) -> JSON:
-        """What an expression finds under this root; parsed once, however many steps read it."""
-        if root not in self._roots:
-            self._roots[root] = self._read_root(root)
-        return self._roots[root]
-
-    def _read_root(self, root: str) -> JSON:
-        asked = self.loaded.row.asked
-        match root:
-            case "input":
-                value, schema = json_values.load(asked.input), self.spec.input_schema
-                return value if schema is None else schema.bind_numbers(value)
-            case "parameters":
-                return self.runnable.parameters
-            case "execution":
-                return {"id": str(self.loaded.row.id)}
-            case _:
-                return json_values.load(asked.application_data or "null")
-
-    def _load_results(self, indexes: Iterable[int]) -> None:
-        """Have at hand, by one query, what these steps will read."""
-        self._results_of({read for index in indexes for read in self.spec.steps[index].reads})
-
-    def _results_of(self, indexes: Iterable[int]) -> None:
-        missing = [index for index in indexes if index not in self._results]
-        unknown = [i for i in missing if i not in self.draft.rows or self.draft.rows[i].state.status is _SUCCEEDED]
-        found = self.session.results(self.loaded.row.id, unknown) if unknown else {}
-        for index in missing:
-            if index in found:
-                status, text = found[index].status, found[index].output
-            else:
-                status, text = self.draft.rows[index].state.status, None
-            output = None if text is None else json_values.load(text)
-            self._results[index] = {"status": status.value, "output": output}
-
-    def _load(self, indexes: Iterable[int]) -> None:
-        missing = [index for index in indexes if index not in self.draft.rows]
-        if missing:
-            around = frozenset().union(*(reach(self.spec, index, NEIGHBOURHOOD) for index in missing))
-            self.draft.add_steps(self.session.steps(self.loaded.row.id, around - self.draft.rows.keys()))
-
-    def _settle(self, *facts: Fact) -> tuple[int, ...]:
-        while True:
-            try:
-                return self.draft.settle(*facts)
-            except NeedsSteps as needs:
-                self._load(needs.indexes)
-
-
-_SUCCEEDED = StepStatus.SUCCEEDED
-_LOST = json_values.dump({"kind": "lost", "message": "the worker that carried this out is gone", "details": None})
+        look.settle(Began(step.index), attempts.fail(look, step.index, attempt.number, result))

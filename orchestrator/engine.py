@@ -5,7 +5,6 @@ Every decision is made in advance.py; what happens to a transaction whose answer
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,9 +17,12 @@ import structlog
 from executions.change import Loaded, RunningAttempt
 from executions.plan import reach
 from executions.retry import Failure
+from executions.states import Status
 from executions.store import Session, Store, Superseded
-from orchestrator.advance import NEIGHBOURHOOD, Advance, Decided
-from orchestrator.outcomes import Claim, Failed, Limits, NotBegun, Outcome, Succeeded
+from orchestrator.advance import Advance, Decided
+from orchestrator.held import Held
+from orchestrator.look import NEIGHBOURHOOD, Look
+from orchestrator.outcomes import Claim, Failed, Handed, Limits, NotBegun, Outcome, Succeeded
 from workflows.spec import Runnable
 
 log = structlog.get_logger(__name__)
@@ -30,36 +32,16 @@ OVERDUE_SECONDS = 5.0
 
 
 class Runnables(Protocol):
-    def __call__(self, version_id: UUID, parameters: str) -> Runnable:
-        """What a run of this version with these parameters (JSON text) carries out."""
+    """What a run of a version with these parameters (JSON text) carries out."""
+
+    def kept(self, version_id: UUID, parameters: str) -> Runnable | None:
+        """At hand, or None."""
+
+    def load(self, version_id: UUID, parameters: str) -> None:
+        """Have it at hand, which may take long: never called in a session."""
 
 
-CarryOut = Callable[[Claim], Succeeded | Failed]
-
-
-@dataclass(slots=True)
-class Held:
-    """The attempts this process has in hand, for its lease. Read by the thread that beats."""
-
-    _fences: set[str] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, fence: str) -> None:
-        with self._lock:
-            self._fences.add(fence)
-
-    def drop(self, fence: str) -> None:
-        with self._lock:
-            self._fences.discard(fence)
-
-    def keep(self, fence: str | None) -> None:
-        """Forget everything but this one."""
-        with self._lock:
-            self._fences &= {fence} if fence is not None else set()
-
-    def all(self) -> list[str]:
-        with self._lock:
-            return sorted(self._fences)
+CarryOut = Callable[[Claim], Succeeded | Failed | Handed]
 
 
 @dataclass(slots=True)
@@ -99,6 +81,9 @@ class Engine:
                 raise
             except Superseded:
                 continue
+            except Unloaded as unloaded:
+                self._load(unloaded)
+                continue
             except Undecided as undecided:
                 self._set_aside(undecided)
                 continue
@@ -127,7 +112,7 @@ class Engine:
             return self._advance_taken(session, again)
 
     def _advance_taken(self, session: Session, loaded: Loaded) -> _Found:
-        decided = self._decide(session, loaded, None, may_claim=True)
+        decided = self._decide(session, loaded, self._runnable(loaded), None, may_claim=True)
         session.stage(decided.change)
         self._commit(session, decided.claim)
         return _Found(decided.claim, decided.more_due)
@@ -169,12 +154,14 @@ class Engine:
             loaded = session.lock(claim.execution_id, around)
             if loaded is None:
                 return None
-            decided = self._decide(session, loaded, outcome, may_claim=more)
+            decided = self._decide(session, loaded, claim.runnable, outcome, may_claim=more)
             session.stage(decided.change)
             found = _Found(decided.claim, decided.more_due)
             if found.claim is None and more:
                 try:
                     found = self._take_along(session, found.more_due)
+                except Unloaded:
+                    found = _Found(None, more_due=True)
                 except Undecided as undecided:
                     aside = undecided
             self._commit(session, found.claim)
@@ -187,26 +174,43 @@ class Engine:
     def _take_along(self, session: Session, more_due: bool) -> _Found:
         """Another execution in the same transaction, if one is due that needs no special care."""
         loaded = session.take()
-        if loaded is None or _overdue(loaded):
+        if loaded is None or _overdue(loaded) or _in_line(loaded):
             return _Found(None, more_due or loaded is not None)
-        decided = self._decide(session, loaded, None, may_claim=True)
+        decided = self._decide(session, loaded, self._runnable(loaded), None, may_claim=True)
         session.stage(decided.change)
         return _Found(decided.claim, more_due or decided.more_due)
 
-    def _decide(self, session: Session, loaded: Loaded, outcome: Outcome | None, *, may_claim: bool) -> Decided:
+    def _decide(
+        self, session: Session, loaded: Loaded, runnable: Runnable, outcome: Outcome | None, *, may_claim: bool
+    ) -> Decided:
         try:
-            runnable = self.runnables(loaded.row.version_id, loaded.row.asked.parameters)
-            return Advance(session, loaded, runnable, self.limits).decide(outcome, may_claim=may_claim)
+            return Advance(Look(session, loaded, runnable, self.limits)).decide(outcome, may_claim=may_claim)
         except psycopg.Error:
             raise
         except Exception as error:
             raise Undecided(loaded.row.id, error) from error
+
+    def _runnable(self, loaded: Loaded) -> Runnable:
+        version_id, parameters = loaded.row.version_id, loaded.row.asked.parameters
+        runnable = self.runnables.kept(version_id, parameters)
+        if runnable is None:
+            raise Unloaded(loaded.row.id, version_id, parameters)
+        return runnable
 
     def _commit(self, session: Session, claim: Claim | None) -> None:
         """The lease must list a claim before anyone can see it."""
         if claim is not None:
             self.held.add(claim.fence)
         session.commit()
+
+    def _load(self, unloaded: Unloaded) -> None:
+        """A definition is compiled with no execution locked; one that cannot be is as one that cannot be decided on."""
+        try:
+            self.runnables.load(unloaded.version_id, unloaded.parameters)
+        except psycopg.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it raises, this execution must not block the others
+            self._set_aside(Undecided(unloaded.execution_id, error))
 
     def _set_aside(self, undecided: Undecided) -> None:
         log.error("advance_failed", execution_id=str(undecided.execution_id), exc_info=undecided.error)
@@ -228,12 +232,20 @@ class Engine:
 
     def _hand_back(self, attempt: RunningAttempt) -> None:
         outcome = Outcome(attempt.execution_id, attempt.index, attempt.number, NotBegun())
-        with self.store.session() as session:
-            loaded = session.lock(attempt.execution_id, (attempt.index,))
-            if loaded is not None:
-                session.stage(self._decide(session, loaded, outcome, may_claim=False).change)
-                session.commit()
+        try:
+            self._record_alone(outcome)
+        except Unloaded as unloaded:
+            self._load(unloaded)
+            self._record_alone(outcome)
         self.announce()
+
+    def _record_alone(self, outcome: Outcome) -> None:
+        with self.store.session() as session:
+            loaded = session.lock(outcome.execution_id, (outcome.index,))
+            if loaded is not None:
+                decided = self._decide(session, loaded, self._runnable(loaded), outcome, may_claim=False)
+                session.stage(decided.change)
+                session.commit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +255,16 @@ class _Found:
 
 
 _NOTHING = _Found(None, more_due=False)
+
+
+class Unloaded(Exception):
+    """The definition of an execution is not at hand: nothing was staged; load it, then look again."""
+
+    def __init__(self, execution_id: UUID, version_id: UUID, parameters: str) -> None:
+        super().__init__(f"version {version_id} is not loaded")
+        self.execution_id = execution_id
+        self.version_id = version_id
+        self.parameters = parameters
 
 
 class Undecided(Exception):
@@ -257,6 +279,11 @@ class Undecided(Exception):
 def _overdue(loaded: Loaded) -> bool:
     due_at = loaded.row.standing.due_at
     return due_at is not None and (loaded.now - due_at).total_seconds() > OVERDUE_SECONDS
+
+
+def _in_line(loaded: Loaded) -> bool:
+    """Whether it may start only in its turn: that is found out under a lock which nothing else may wait behind."""
+    return loaded.row.concurrency_key is not None and loaded.row.standing.status is Status.QUEUED
 
 
 def _same(attempt: RunningAttempt, claim: Claim) -> bool:

@@ -14,20 +14,26 @@ from workflows.spec import Runnable, StepSpec
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`output_bytes`: how large the JSON text of a step's input or output may be."""
+    """How large JSON texts may be: a step's input or output; what is joined, of a map's items or of all steps."""
 
     output_bytes: int
+    joined_bytes: int = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An attempt that this process has to carry out; `config` is the resolved config, secrets included."""
+    """An attempt that this process has to carry out; `config` is the resolved config, secrets included.
+
+    `failures`: how many attempts at this generation failed before.
+    """
 
     execution_id: UUID
     runnable: Runnable
     step: StepSpec
     number: int
     config: dict[str, JSON]
+    generation: int = 1
+    failures: int = 0
 
     @property
     def fence(self) -> str:
@@ -51,6 +57,13 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Handed:
+    """A child was started for the step: its end is waited for."""
+
+    child: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class NotBegun:
     """The attempt was claimed but nothing of it was carried out, so it may be given to anybody."""
 
@@ -62,11 +75,11 @@ class Outcome:
     execution_id: UUID
     index: int
     number: int
-    result: Succeeded | Failed | NotBegun
+    result: Succeeded | Failed | Handed | NotBegun
 
 
 def encode(value: JSON, limits: Limits, what: str) -> str:
-    """The JSON text of a step's input or output. Raises StepFailed for what cannot be stored."""
+    """The JSON text of an input or output. Raises StepFailed for what cannot be stored."""
     try:
         json_values.check(value)
     except InvalidJson as error:

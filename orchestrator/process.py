@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID, uuid4
@@ -15,26 +16,45 @@ from django.db import DatabaseError, connection
 from executions.announce import announce
 from executions.store import PostgresStore
 from executions.transitions import Carrier
+from orchestrator.actions import workflow
 from orchestrator.actions.action import Action
 from orchestrator.actions.carrying import Carrier as StepCarrier
 from orchestrator.actions.egress import client
 from orchestrator.actions.http import HttpAction
+from orchestrator.actions.time_limit import interrupt
 from orchestrator.actions.tool_call import ToolCallAction
 from orchestrator.actions.webhook import WebhookAction
 from orchestrator.engine import Engine
+from orchestrator.held import Held
 from orchestrator.leases import Lease
 from orchestrator.outcomes import Limits
 from workflows import catalog, tools
 from workflows.spec import Runnable
 
+RUNNABLES_KEPT = 256
 
-def runnable(version_id: UUID, parameters: str) -> Runnable:
-    """What a run of this version with these parameters carries out. Raises psycopg.OperationalError in an outage."""
-    try:
-        return catalog.runnable_of(version_id, parameters)
-    except DatabaseError as error:
-        connection.close()
-        raise psycopg.OperationalError("the definition could not be read") from error
+
+class Runnables:
+    """The compiled definitions that this process has at hand, the longest unused forgotten first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[UUID, str], Runnable] = OrderedDict()
+
+    def kept(self, version_id: UUID, parameters: str) -> Runnable | None:
+        found = self._kept.get((version_id, parameters))
+        if found is not None:
+            self._kept.move_to_end((version_id, parameters))
+        return found
+
+    def load(self, version_id: UUID, parameters: str) -> None:
+        """Raises psycopg.OperationalError in an outage."""
+        try:
+            self._kept[version_id, parameters] = catalog.runnable_of(version_id, parameters)
+        except DatabaseError as error:
+            connection.close()
+            raise psycopg.OperationalError("the definition could not be read") from error
+        while len(self._kept) > RUNNABLES_KEPT:
+            self._kept.popitem(last=False)
 
 
 def actions() -> dict[str, Action]:
@@ -44,6 +64,7 @@ def actions() -> dict[str, Action]:
         "http": HttpAction(outbound),
         "tool_call": ToolCallAction(tools.registry),
         "webhook": WebhookAction(outbound),
+        "workflow": workflow.start,
     }
 
 
@@ -59,15 +80,16 @@ class WorkerProcess:
 
     @cached_property
     def engine(self) -> Engine:
-        limits = Limits(settings.OUTPUT_LIMIT_BYTES)
+        limits, held = Limits(settings.OUTPUT_LIMIT_BYTES), Held()
         return Engine(
             store=PostgresStore(self.url, self.carrier),
-            runnables=runnable,
-            carry_out=StepCarrier(actions(), limits),
+            runnables=Runnables(),
+            carry_out=StepCarrier(actions(), limits, held),
             announce=announce,
             limits=limits,
+            held=held,
         )
 
     @cached_property
     def lease(self) -> Lease:
-        return Lease(self.url, self.carrier, self.engine.held.all)
+        return Lease(self.url, self.carrier, self.engine.held, interrupt)

@@ -30,9 +30,11 @@ FORGET_EVERY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep found: attempts put down as lost; whether anything is due; seconds until the next thing is."""
+    """What one sweep found: attempts put down as lost; executions that nobody had woken; whether anything is due;
+    seconds until the next thing is."""
 
     lost: int
+    woken: int
     due: bool
     next_due: float
 
@@ -44,15 +46,17 @@ def sweep(connection: psycopg.Connection[dict[str, Any]]) -> Swept:
         log.warning(
             "attempt_lost", execution_id=str(row["execution_id"]), step=row["step_index"], attempt=row["number"]
         )
+    woken = sum(connection.execute(statement).rowcount for statement in (_UNHEARD, _NEXT_IN_LINE))
     found = connection.execute(_NEXT_DUE).fetchone()
-    seconds = EVERY_SECONDS if found is None else found["seconds"]
-    return Swept(len(lost), due=seconds <= 0, next_due=seconds)
+    seconds = EVERY_SECONDS if found is None or found["seconds"] is None else found["seconds"]
+    return Swept(len(lost), woken, due=seconds <= 0, next_due=seconds)
 
 
 def forget(connection: psycopg.Connection[dict[str, Any]]) -> None:
     """Delete what nobody can need any more, a bounded number at a time: old leases, answers past their 30 days."""
     connection.execute(_FORGET_LEASES)
     connection.execute(_FORGET_ANSWERS, {"kept": KEPT_FOR})
+    connection.execute(_CLOSE_INBOXES)
 
 
 def sweep_for_ever(url: str, announce: Callable[[], None], over: threading.Event) -> None:
@@ -109,9 +113,42 @@ SELECT execution_id, 'attempt_lost', json_build_object('index', step_index, 'num
 FROM orphan
 RETURNING execution_id, payload::json->>'index' AS step_index, payload::json->>'number' AS number"""
 
+# Something arrived while its execution was locked, so that whoever put it there could not wake it.
+_UNHEARD = """
+UPDATE execution SET seq = seq + 1, due_at = clock_timestamp() WHERE id IN (
+  SELECT e.id FROM execution e
+  WHERE e.id IN (SELECT execution_id FROM inbox WHERE consumed_at IS NULL AND kept_at IS NULL
+      AND created_at < clock_timestamp() - interval '0.5 seconds')
+    AND (e.due_at IS NULL OR e.due_at > clock_timestamp()) AND e.finished_at IS NULL AND e.quarantined_at IS NULL
+    AND e.status <> 'awaiting_payment'
+  LIMIT 100 FOR NO KEY UPDATE OF e SKIP LOCKED)"""
+
+# Whoever frees a place wakes the next in line, unless that was just finding out that there was none.
+_NEXT_IN_LINE = """
+UPDATE execution SET seq = seq + 1, due_at = clock_timestamp() WHERE id IN (
+  SELECT e.id FROM execution e
+  WHERE e.concurrency_key IS NOT NULL AND e.status = 'workflow_queued' AND e.due_at IS NULL AND e.intent = 'run'
+    AND e.quarantined_at IS NULL
+    AND NOT EXISTS (SELECT FROM execution h WHERE h.concurrency_key = e.concurrency_key
+      AND (h.status IN ('workflow_running', 'workflow_waiting')
+        OR (h.status = 'workflow_queued' AND h.due_at IS NOT NULL)))
+    AND NOT EXISTS (SELECT FROM execution o WHERE o.concurrency_key = e.concurrency_key
+      AND o.status = 'workflow_queued' AND o.intent = 'run' AND o.quarantined_at IS NULL
+      AND (-o.priority, o.queued_at, o.id) < (-e.priority, e.queued_at, e.id))
+  LIMIT 100 FOR NO KEY UPDATE OF e SKIP LOCKED)"""
+
+# The index begins with the priority: one look into it for each.
 _NEXT_DUE = """
-SELECT EXTRACT(epoch FROM due_at - clock_timestamp())::float AS seconds
-FROM execution WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1"""
+SELECT EXTRACT(epoch FROM min(next.due_at) - clock_timestamp())::float AS seconds
+FROM generate_series(0, 9) AS lane(priority)
+CROSS JOIN LATERAL (SELECT due_at FROM execution e WHERE e.priority = lane.priority AND e.due_at IS NOT NULL
+  ORDER BY due_at LIMIT 1) AS next"""
+
+_CLOSE_INBOXES = """
+UPDATE inbox SET consumed_at = clock_timestamp() WHERE id IN (
+  SELECT i.id FROM inbox i JOIN execution e ON e.id = i.execution_id
+  WHERE i.consumed_at IS NULL AND i.kept_at IS NULL AND e.finished_at IS NOT NULL
+  LIMIT 1000 FOR UPDATE OF i SKIP LOCKED)"""
 
 _FORGET_LEASES = "DELETE FROM worker WHERE expires_at < clock_timestamp() - interval '1 day'"
 

@@ -9,7 +9,7 @@ from celery.signals import worker_process_shutdown
 from django.conf import settings
 
 from executions.announce import WAKE
-from orchestrator.actions.time_limit import on_duty
+from orchestrator.actions.time_limit import heed_interrupts, on_duty
 from orchestrator.process import WorkerProcess
 
 DRAIN_SECONDS = 1.0
@@ -35,6 +35,7 @@ def end(**_: Any) -> None:
 def _this_process() -> WorkerProcess:
     """This process as a worker, made by its first message: nothing made before the fork may be used after it."""
     if not _process:
+        heed_interrupts()
         process = WorkerProcess(settings.DATABASE_URL)
         process.lease.start()
         _process.append(process)

@@ -51,6 +51,21 @@ def live_version(tenant: Tenant, workflow_id: str | UUID) -> WorkflowVersion:
     return workflow.live_version
 
 
+def named_version(tenant: Tenant, named: str, version: str | None) -> WorkflowVersion:
+    """The version that a step names: of the workflow with this id or name, the live one or one that was published.
+
+    Raises NotFound, and Conflict as live_version does.
+    """
+    by_name = workflows_of(tenant).filter(name=named, archived_at__isnull=True).first()
+    live = live_version(tenant, by_name.id if by_name is not None else named)
+    if version is None or live.version == version:
+        return live
+    found = version_of(live.workflow, version)
+    if found.published_at is None:
+        raise NotFound("there is no such published version")
+    return found
+
+
 def shown_version(workflow: Workflow) -> WorkflowVersion:
     """The version that stands for the workflow: the live one or, where none was published, the draft."""
     version = workflow.live_version or workflow.draft_version

@@ -19,7 +19,10 @@ from workflows.cel.program import CompileFailed, EvaluationFailed, Program
 from workflows.failures import StepFailed
 
 __all__ = [
+    "ERROR_ROOTS",
+    "KEY_ROOTS",
     "OUTCOME_ROOTS",
+    "PART_ROOTS",
     "STEP_ROOTS",
     "TEMPLATE_ROOTS",
     "Expression",
@@ -35,6 +38,9 @@ Scope = Mapping[str, Any]
 """Root name -> JSON; `steps` -> {name: {"output": ..., "status": ...}}. A root that is absent reads as empty."""
 
 STEP_ROOTS = frozenset({"application", "execution", "input", "parameters", "steps"})
+PART_ROOTS = STEP_ROOTS | {"index", "item"}
+KEY_ROOTS = frozenset({"input", "parameters"})
+ERROR_ROOTS = frozenset({"error"})
 TEMPLATE_ROOTS = frozenset({"application"})
 OUTCOME_ROOTS = frozenset({"output"})
 
@@ -44,8 +50,8 @@ FEW_OCCURRENCES = 16
 _ABSENT = object()
 _LATER = {
     "secrets": "secrets are not available",
-    "item": "`item` is only known in a map, and maps are not available",
-    "index": "`index` is only known in a map, and maps are not available",
+    "item": "`item` is only known in a map or a loop",
+    "index": "`index` is only known in a map or a loop",
 }
 
 
@@ -126,6 +132,8 @@ def _rule(reference: Reference) -> Iterable[str]:
     path = reference.path
     if reference.root == "execution" and path != ("id",):
         yield "`execution` is read only as `execution.id`"
+    elif reference.root == "error" and path and path[0] not in ("kind", "message", "details"):
+        yield f"an error has `.kind`, `.message` and `.details`; `{reference.text}` names none of them"
     elif reference.root == "steps":
         if not path or not isinstance(path[0], str):
             yield 'a step is read only by its name, as `steps.score.output` or `steps["noop-2"].output`'

@@ -88,6 +88,8 @@ def _of_step(step: dict[str, JSON], pointer: str, address: str) -> Iterator[_Pla
         config = step.get(part)
         if isinstance(config, dict):
             yield from _of_config(_kind(step), config, f"{pointer}/{part}", address)
+    if isinstance(step.get("compensate"), dict):
+        yield from _of_step(step["compensate"], f"{pointer}/compensate", f"{address}/compensate")
 
 
 def _of_config(kind: str, config: dict[str, JSON], pointer: str, address: str) -> Iterator[_Place]:

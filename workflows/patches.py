@@ -19,6 +19,9 @@ FIXED = frozenset({
     "step", "tool", "url", "workflow_id",
 })  # fmt: skip
 """Members of a config that no patch may touch."""
+_FIXED_OF_TYPE = frozenset({("loop", "body")})
+_EXPRESSIONS = frozenset({("loop", "until"), ("map", "over")})
+"""(type, member) where every string is an expression, which a patch never holds."""
 
 
 class ParametersInvalid(InvalidContent):
@@ -41,23 +44,29 @@ def apply_parameters(
     spec = parse_definition(raw, tools)
     patches = {name: value for name, value in parameters.items() if name in spec.by_name}
     free = {name: value for name, value in parameters.items() if name not in patches}
-    problems = [problem for name, patch in patches.items() for problem in _patch_problems(name, patch)]
+    problems = [problem for name, patch in patches.items() for problem in _patch_problems(spec, name, patch)]
     problems += [_unread(name) for name in free if not spec.reads_parameter(name)]
     if problems:
         raise ParametersInvalid(problems)
     return (_patched(spec, patches, tools), free) if patches else (spec, free)
 
 
-def _patch_problems(name: str, patch: JSON) -> Iterator[FieldProblem]:
+def _patch_problems(spec: Spec, name: str, patch: JSON) -> Iterator[FieldProblem]:
     pointer = f"/parameters/{escape(name)}"
     if not isinstance(patch, dict):
         yield FieldProblem(pointer, "wrong_type", f"`{name}` is a step: an object is merged into its config")
         return
-    for member in patch:
-        if member in FIXED:
-            yield FieldProblem(
-                f"{pointer}/{escape(member)}", "not_patchable", f"`{member}` cannot be changed for a run"
-            )
+    kind = spec.steps[spec.by_name[name]].type
+    for member, value in patch.items():
+        if _is_fixed(kind, member, value):
+            message = f"`{member}` cannot be changed for a run"
+            yield FieldProblem(f"{pointer}/{escape(member)}", "not_patchable", message)
+
+
+def _is_fixed(kind: str, member: str, value: JSON) -> bool:
+    if (kind, member) in _EXPRESSIONS:
+        return isinstance(value, str)
+    return member in FIXED or (kind, member) in _FIXED_OF_TYPE
 
 
 def _unread(name: str) -> FieldProblem:

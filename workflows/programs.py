@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from datetime import datetime
 
 from contract.json_values import JSON
 from workflows.effects import Effect
-from workflows.expressions import Scope
+from workflows.expressions import Expression, Scope
+from workflows.schemas import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +46,62 @@ class EffectfulProgram(Program):
     def recorded(self, resolved: dict[str, JSON]) -> dict[str, JSON]:
         """A resolved config as it may be shown and recorded: secrets and credentials as `***`."""
         return resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What a wait step waits for, the first of them to come: moments, a signal, an approval.
+
+    `approvers` None lets anybody who may write executions approve.
+    """
+
+    fires_at: datetime | None = None
+    times_out_at: datetime | None = None
+    signal: str | None = None
+    approval: bool = False
+    approvers: tuple[str, ...] | None = None
+    message: str | None = None
+
+
+class WaitProgram(Program):
+    """Holds no worker: a moment, a signal or an approval ends it. `signal` and its payload's schema are fixed."""
+
+    effect = Effect.WAIT
+    signal: str | None
+    schema: Schema | None
+
+    @abstractmethod
+    def resolve(self, scope: Scope, now: datetime) -> Awaited:
+        """What is waited for from `now` on. Raises StepFailed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """The items of a map, how many may be worked on at once, how many may fail."""
+
+    items: list[JSON]
+    max_parallel: int
+    tolerated: int
+
+
+class MapProgram(Program):
+    """One step for each item of a list that is known only when it begins."""
+
+    effect = Effect.WAIT
+    max_parallel: int
+
+    @abstractmethod
+    def tolerated(self, items: int) -> int:
+        """How many of so many items may fail."""
+
+    @abstractmethod
+    def resolve(self, scope: Scope) -> Mapped:
+        """The items. Raises StepFailed: not_a_list, too_many_items, expression_error."""
+
+
+class LoopProgram(Program):
+    """A body of steps, repeated until a condition holds after a round, at most `max_iterations` times."""
+
+    effect = Effect.WAIT
+    until: Expression
+    max_iterations: int

@@ -26,10 +26,14 @@ _WORDS: dict[type, str] = {
 
 @dataclass(slots=True)
 class Notes:
-    """What reading found: all problems, and by JSON Pointer what the expressions of a field read."""
+    """What reading found: all problems, and by JSON Pointer what the expressions of a field read.
+
+    `roots` are the names that expressions may read here.
+    """
 
     problems: list[FieldProblem] = field(default_factory=list)
     references: dict[str, tuple[Reference, ...]] = field(default_factory=dict)
+    roots: frozenset[str] = STEP_ROOTS
 
 
 class Members:
@@ -49,6 +53,10 @@ class Members:
 
     def report(self, name: str, code: str, message: str) -> None:
         self.notes.problems.append(FieldProblem(self.at(name), code, message))
+
+    def report_here(self, code: str, message: str) -> None:
+        """Note a problem of the object as a whole."""
+        self.notes.problems.append(FieldProblem(self.pointer, code, message))
 
     def report_below(self, name: str, problem: FieldProblem) -> None:
         """Note a problem whose field is a JSON Pointer into the member."""
@@ -105,13 +113,13 @@ class Members:
         value = self.take(name, required=required)
         return None if value is None else Members(value, self.at(name), self.notes)
 
-    def condition(self, name: str, *, required: bool = False) -> Expression | None:
-        """An expression with or without `${{ }}`."""
+    def condition(self, name: str, *, required: bool = False, roots: frozenset[str] | None = None) -> Expression | None:
+        """An expression with or without `${{ }}`; with roots, one that reads these and nothing else."""
         text = self.typed(name, str, required=required)
         if text is None:
             return None
         try:
-            condition = compile_condition(text, STEP_ROOTS)
+            condition = compile_condition(text, self.notes.roots if roots is None else roots)
         except ExpressionInvalid as invalid:
             for problem in invalid.problems:
                 self.report(name, "bad_expression", problem)
@@ -124,7 +132,7 @@ class Members:
         value = self.take(name, required=required) if kind is None else self.typed(name, kind, required=required)
         if value is None:
             return None
-        template = compile_template(value, self.at(name), self.notes.problems)
+        template = compile_template(value, self.at(name), self.notes.problems, self.notes.roots)
         self.notes.references |= {self.at(name) + below: found for below, found in template.references.items()}
         return template
 
@@ -150,9 +158,10 @@ class Members:
         return [Members(item, f"{self.at(name)}/{i}", self.notes) for i, item in enumerate(items)]
 
     def refuse(self, name: str, code: str, message: str) -> None:
-        """Note a member that may not be given here, if it is."""
+        """Note a member that may not be given here, if it is; from then on it counts as left out."""
         if self.take(name) is not None:
             self.report(name, code, message)
+            self._value = {**self._value, name: None}
 
     def refuse_others(self) -> None:
         """Note every member that was not read."""

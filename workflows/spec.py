@@ -5,22 +5,40 @@ Made by definition.parse_definition and by nothing else. What a definition may s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from contract.json_values import JSON
 from workflows.effects import Effect
 from workflows.expressions import Expression, Reference, Scope
 from workflows.failures import StepFailed
-from workflows.programs import EffectfulProgram, Evaluation, Program, PureProgram
+from workflows.programs import (
+    Awaited,
+    EffectfulProgram,
+    Evaluation,
+    LoopProgram,
+    Mapped,
+    MapProgram,
+    Program,
+    PureProgram,
+    WaitProgram,
+)
 from workflows.schemas import Schema
 from workflows.templating import Template
 
 __all__ = [
+    "COMPENSATIONS",
+    "PARTS",
+    "Awaited",
+    "Concurrency",
     "Effect",
     "EffectfulProgram",
+    "ErrorFilter",
     "Evaluation",
+    "LoopProgram",
+    "MapProgram",
+    "Mapped",
     "OnFailure",
     "Price",
     "Program",
@@ -32,7 +50,16 @@ __all__ = [
     "StepFailed",
     "StepSpec",
     "Visibility",
+    "WaitProgram",
 ]
+
+PARTS = 10_000
+"""How many parts (items of a map, steps of a loop's rounds) one step may have; and the first index of a part.
+
+Part `n` of step `i` has the index PARTS + i * PARTS + n.
+"""
+COMPENSATIONS = 1_000_000_000
+"""The compensation of step `i` has the index COMPENSATIONS + i."""
 
 
 class OnFailure(StrEnum):
@@ -64,15 +91,45 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorFilter:
+    """Which errors are meant: by kind, by HTTP status (first, last), or by a condition on `error`; any one suffices."""
+
+    kinds: tuple[str, ...] = ()
+    statuses: tuple[tuple[int, int], ...] = ()
+    condition: Expression | None = None
+
+    def covers(self, error: dict[str, JSON]) -> bool:
+        """Whether {kind, message, details} is meant; a condition that errors means nothing."""
+        status = (error["details"] or {}).get("status") if isinstance(error["details"], dict) else None
+        if error["kind"] in self.kinds:
+            return True
+        if isinstance(status, int) and any(first <= status <= last for first, last in self.statuses):
+            return True
+        try:
+            return self.condition is not None and self.condition.holds({"error": error})
+        except StepFailed:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """`on`: the kinds of failure that are retried, None for all of them."""
+    """`on`: the errors that are retried, None for all of them."""
 
     max_attempts: int = 1
     backoff: str = "exponential"
     initial_seconds: float = 1.0
     max_seconds: float = 60.0
     jitter: bool = True
-    on: tuple[str, ...] | None = None
+    on: ErrorFilter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """At most `limit` executions whose `key` comes to the same run at once, within the workflow or the tenant."""
+
+    key: Expression
+    limit: int
+    scope: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +138,10 @@ class StepSpec:
 
     A step with `handles` is the handler of those steps: it has no parents and is no root. `references_by_field` is by
     JSON Pointer into the step as written (/when, /config/url, /parameters/x); `reads` are the steps they name.
+
+    `join` live parents are enough (None: all must end); `cancels_rest`: those that are not waited for are cancelled.
+    `body` is what is repeated: the step of a map, the steps of a loop, written down with the indexes of the first
+    item or round. `compensation` undoes the step. `owner` is the step that a part or a compensation belongs to.
     """
 
     index: int
@@ -100,7 +161,12 @@ class StepSpec:
     when: Expression | None
     program: Program
     references_by_field: Mapping[str, tuple[Reference, ...]]
-    reads: tuple[int, ...]
+    reads: Mapping[str, int]
+    join: int | None = None
+    cancels_rest: bool = False
+    body: tuple[StepSpec, ...] = ()
+    compensation: StepSpec | None = None
+    owner: int | None = None
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -138,6 +204,24 @@ class Spec:
     timeout_seconds: float | None
     visibility: Visibility
     raw: JSON = field(repr=False)
+    concurrency: Concurrency | None = None
+    priority: int = 0
+
+    def step(self, index: int) -> StepSpec:
+        """The step, part or compensation with this index."""
+        if index < len(self.steps):
+            return self.steps[index]
+        if index >= COMPENSATIONS:
+            compensation = self.steps[index - COMPENSATIONS].compensation
+            assert compensation is not None, "only steps with a compensation have one carried out"
+            return compensation
+        owner = self.steps[index // PARTS - 1]
+        repetition, place = divmod(index % PARTS, len(owner.body))
+        return _repeated(owner, owner.body[place], repetition)
+
+    def part(self, owner: int, number: int) -> int:
+        """The index of a step's part."""
+        return PARTS + owner * PARTS + number
 
     def reads_parameter(self, name: str) -> bool:
         """Whether any expression reads `parameters.<name>`, or `parameters` as a whole."""
@@ -146,9 +230,21 @@ class Spec:
             for reference in self._references()
         )
 
-    def _references(self) -> list[Reference]:
-        own = [] if self.output is None else [r for found in self.output.references.values() for r in found]
-        return [reference for step in self.steps for reference in step.references] + own
+    def all_steps(self) -> Iterator[StepSpec]:
+        """Every step that is written down: those of the graph, of bodies (of the first repetition), compensations."""
+        for step in self.steps:
+            yield step
+            yield from step.body
+            if step.compensation is not None:
+                yield step.compensation
+
+    def _references(self) -> Iterator[Reference]:
+        for step in self.all_steps():
+            yield from step.references
+        if self.output is not None:
+            yield from self.output.all_references()
+        if self.concurrency is not None:
+            yield from self.concurrency.key.references
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +253,25 @@ class Runnable:
 
     spec: Spec
     parameters: dict[str, JSON]
+
+
+def shifted(index: int, by: int) -> int:
+    """An index that a body was written down with, in a later repetition: other steps stay what they are."""
+    return index + by if PARTS <= index < COMPENSATIONS else index
+
+
+def _repeated(owner: StepSpec, template: StepSpec, repetition: int) -> StepSpec:
+    by = repetition * len(owner.body)
+    round_name = f"{owner.name}[{repetition}]"
+    looped = isinstance(owner.program, LoopProgram)
+    return replace(
+        template,
+        index=template.index + by,
+        name=f"{round_name}.{template.name}" if looped else round_name,
+        depends_on=tuple(f"{round_name}.{name}" for name in template.depends_on),
+        parents=tuple(shifted(index, by) for index in template.parents),
+        children=tuple(shifted(index, by) for index in template.children),
+        handles=tuple(shifted(index, by) for index in template.handles),
+        handler=None if template.handler is None else shifted(template.handler, by),
+        reads={name: shifted(index, by) for name, index in template.reads.items()},
+    )

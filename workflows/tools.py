@@ -12,12 +12,16 @@ from workflows.schemas import Schema, compile_schema
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """What a tool is told beside its arguments. The key is the same for every attempt at the same effect."""
+    """What a tool is told beside its arguments. The key is the same for every attempt at the same effect.
+
+    `cancelled` says whether the execution is to end: a tool that takes long asks it now and then, and stops.
+    """
 
     attempt: int
     execution_id: str
     step: str
     idempotency_key: str
+    cancelled: Callable[[], bool]
 
 
 ToolFunction = Callable[[dict[str, JSON], ToolContext], JSON]
@@ -48,7 +52,7 @@ class ToolRegistry:
         """
         if name in self._tools:
             raise ValueError(f"the tool {name!r} is registered already")
-        if effect is Effect.PURE:
+        if effect not in (Effect.IDEMPOTENT, Effect.AT_MOST_ONCE):
             raise ValueError(f"the tool {name!r} touches the world: its effect is idempotent or at_most_once")
         schema = compile_schema(arguments)
 

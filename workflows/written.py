@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contract.json_values import JSON
-from contract.problems import FieldProblem
+from workflows.names import NAME, NAME_RULE
 from workflows.reading import Members
 from workflows.steps import STEP_TYPES
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,99}\Z")
-NAME_RULE = "a name is 1 to 100 of letters, digits, `_ . : -`, first a letter"
-
-LATER_TYPES = frozenset({"agent", "llm_inference", "loop", "map", "wait", "workflow"})
+LATER_TYPES = frozenset({"agent", "llm_inference"})
 """Words that will be step types, and so are no tools."""
+MAX_STEPS = 10_000
+"""How many steps a definition may have, those in bodies included."""
 
 Pointers = tuple[tuple[str, str], ...]
 """Where a config stands in what was written: (prefix in the config, prefix below the step)."""
+
+
+@dataclass(slots=True)
+class Names:
+    """The names of a definition's steps, those in bodies too; `repeated`: how often one was made of an action."""
+
+    taken: set[str] = field(default_factory=set)
+    repeated: Counter[str] = field(default_factory=Counter)
+
+    def made_of(self, action: str) -> str:
+        """A free name: the action, with -2, -3 when repeated."""
+        while True:
+            self.repeated[action] += 1
+            name = action if self.repeated[action] == 1 else f"{action}-{self.repeated[action]}"
+            if name not in self.taken:
+                self.taken.add(name)
+                return name
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenStep:
     """One step before its config is looked at. `depends_on` is None where the text leaves it out.
 
+    `index` is its place in the list it stands in: the definition's steps, or one body.
     `by_action`: written as {action, parameters}, with no name of its own: it follows the step before it.
     """
 
@@ -46,35 +62,38 @@ class WrittenStep:
         return self.members.pointer
 
 
-def read_steps(definition: Members) -> list[WrittenStep]:
-    """Every step that can be named; whatever is wrong is noted."""
+def read_steps(definition: Members, names: Names | None = None) -> list[WrittenStep]:
+    """Every step of a definition that can be named, and its name put among the names; whatever is wrong is noted."""
     known = len(definition.notes.problems)
-    entries = definition.objects("steps", required=True, most=10_000)
+    entries = definition.objects("steps", required=True, most=MAX_STEPS)
     if not entries and len(definition.notes.problems) == known:
-        definition.report("steps", "invalid", "`steps` has 1 to 10,000 items")
-    names = _names(entries)
-    return [_step(index, members, names[index]) for index, members in enumerate(entries)]
+        definition.report("steps", "invalid", f"`steps` has 1 to {MAX_STEPS:,} items")
+    return read_list(entries, Names() if names is None else names)
 
 
-def _names(entries: list[Members]) -> list[str]:
-    """The written names, and for the others the action, with -2, -3 when repeated."""
+def read_list(entries: list[Members], names: Names) -> list[WrittenStep]:
+    """The steps of a list, each under a name that no step of another list has."""
+    found = _names(entries, names)
+    for members, name in zip(entries, found, strict=True):
+        if members.is_object:
+            _check_name(members, name)
+    return [_step(index, members, found[index]) for index, members in enumerate(entries)]
+
+
+def read_lone(members: Members, name: str) -> WrittenStep:
+    """A step that stands in no list, and is named after the one it belongs to."""
+    return _step(0, members, name)
+
+
+def _names(entries: list[Members], names: Names) -> list[str]:
+    """The written names, and for the others one that is made of the action."""
     written = [_text(members, "name") for members in entries]
-    taken = {name for name in written if name}
-    repeated: Counter[str] = Counter()
-    names = []
     for members, name in zip(entries, written, strict=True):
-        action = _text(members, "action")
-        names.append(name or (action and _free_name(action, taken, repeated)))
-    return names
-
-
-def _free_name(action: str, taken: set[str], repeated: Counter[str]) -> str:
-    while True:
-        repeated[action] += 1
-        name = action if repeated[action] == 1 else f"{action}-{repeated[action]}"
-        if name not in taken:
-            taken.add(name)
-            return name
+        if name in names.taken:
+            members.report("name", "duplicate_name", f"`{name[:100]}` is the name of a step outside this body already")
+    names.taken.update(name for name in written if name)
+    actions = [_text(members, "action") for members in entries]
+    return [name or (action and names.made_of(action)) for name, action in zip(written, actions, strict=True)]
 
 
 def _text(members: Members, name: str) -> str:
@@ -86,7 +105,7 @@ def _step(index: int, members: Members, name: str) -> WrittenStep:
     given = members.text("action")
     by_action = members.has("action")
     if members.is_object:
-        _check_spelling(members, name, by_action)
+        _check_spelling(members, by_action)
     kind = members.text("type") or ""
     pointers: Pointers = (("", "/config"),)
     if not by_action:
@@ -113,13 +132,15 @@ def _tool(config: dict[str, JSON] | None) -> str:
     return tool if isinstance(tool, str) else ""
 
 
-def _check_spelling(members: Members, name: str, by_action: bool) -> None:
-    if members.has("action") == members.has("type"):
-        reason = "a step has either a `type` or an `action`"
-        members.notes.problems.append(FieldProblem(members.pointer, "invalid", reason))
+def _check_spelling(members: Members, by_action: bool) -> None:
+    if by_action == members.has("type"):
+        members.report_here("invalid", "a step has either a `type` or an `action`")
+
+
+def _check_name(members: Members, name: str) -> None:
     if NAME.match(name):
         return
-    if by_action and not members.has("name"):
+    if members.has("action") and not members.has("name"):
         members.report("action", "invalid", f"the action gives the step its name, and {NAME_RULE}")
     elif not name:
         members.report("name", "missing", "a step with a `type` has a `name`")

@@ -1,4 +1,4 @@
-"""/v1/executions: create, list, read and cancel, in the executions dialect."""
+"""/v1/executions: create, list and read, in the executions dialect. What they are told is in commanding.py."""
 
 from __future__ import annotations
 
@@ -17,13 +17,21 @@ from contract.problems import FieldProblem, InvalidInput, NotFound, UnknownRefer
 from contract.queries import identifier, listing, one_of, parameters, text, timestamp, whole
 from contract.shapes import ABSENT, FreeObject, Shape, Text
 from contract.timestamps import wire
-from executions import commands
 from executions.agents import agent_of, check_agents
 from executions.client_tokens import client_token
 from executions.creation import Origin, Request, create_execution
 from executions.models import Attempt, Event, Execution
-from executions.reading import SteppedOn, events_of, execution_of, executions_of, payment_of, payment_status, steps_of
+from executions.reading import (
+    Runs,
+    events_of,
+    execution_of,
+    executions_of,
+    payment_of,
+    payment_status,
+    runs_of,
+)
 from executions.states import Status
+from executions.steps import SteppedOn, steps_from
 from executions.telling import EVENTS, STATUSES, body_of, event_message
 from tenants.door import Door, takes
 from workflows import catalog
@@ -44,12 +52,6 @@ class CreateExecution(Shape):
     idempotencyKey = Text(required=False, empty=ABSENT)
     requestPayload = FreeObject(required=False, default=dict)
     clientSafeMetadata = FreeObject(required=False, default=dict)
-
-
-class Cancel(Shape):
-    """The body of POST /v1/executions/{id}/cancel."""
-
-    reason = Text(required=False, empty=ABSENT, longest=1000)
 
 
 def read_creation(body: JSON) -> dict[str, Any]:
@@ -132,10 +134,11 @@ class ExecutionDoor(Door):
         """One, with its newest events."""
         execution = execution_of(self.tenant, execution_id)
         newest = list(events_of(execution).order_by("-sequence")[:EVENTS_SHOWN])[::-1]
+        runs = runs_of(execution, newest)
         return self.ok(
             {
                 "execution": show(execution),
-                "events": [show_event(execution, event) for event in newest],
+                "events": [show_event(execution, event, runs) for event in newest],
                 "message": execution.status_reason or STATUSES[Status(execution.status)],
             }
         )
@@ -144,25 +147,20 @@ class ExecutionDoor(Door):
     def events(self, execution_id: str) -> Answer:
         """By sequence, from the one after `after`."""
         execution = execution_of(self.tenant, execution_id)
-        rows = events_of(execution).filter(sequence__gt=self.query.get("after", 0))[: self.query.get("limit", 100)]
-        return self.ok([show_event(execution, event) for event in rows])
+        rows = events_of(execution).filter(sequence__gt=self.query.get("after", 0))
+        events = list(rows[: self.query.get("limit", 100)])
+        runs = runs_of(execution, events)
+        return self.ok([show_event(execution, event, runs) for event in events])
 
     @takes("executions:read", query=parameters(limit=whole(1, 100), cursor=text))
     def steps(self, execution_id: str) -> Answer:
-        """In the definition's order, each with its attempts."""
+        """In the definition's order, then parts, then compensations, each with its attempts."""
         execution = execution_of(self.tenant, execution_id)
         binding, limit = f"steps:{execution.id}", self.query.get("limit", 20)
         first = open_cursor(self.query["cursor"], binding).int if "cursor" in self.query else 0
-        steps = steps_of(execution, first, limit + 1)
-        more = seal_cursor(UUID(int=first + limit), binding) if len(steps) > limit else None
+        steps = steps_from(execution, first, limit + 1)
+        more = seal_cursor(UUID(int=steps[limit].spec.index), binding) if len(steps) > limit else None
         return self.ok({"items": [show_step(step) for step in steps[:limit]], "nextCursor": more})
-
-    @takes("executions:write", body=Cancel.read)
-    def cancel(self, execution_id: str) -> Answer:
-        """End it: at once while it awaits payment, else as soon as what runs has ended."""
-        execution = execution_of(self.tenant, execution_id)
-        commands.cancel(execution.id, self.input.get("reason"), f"{self.credential.kind}:{self.credential.name}")
-        return self.ok(show(execution_of(self.tenant, execution_id)))
 
 
 def named_version(door: Door, workflow_id: str) -> WorkflowVersion:
@@ -228,16 +226,15 @@ def show(execution: Execution) -> JSON:
     }
 
 
-def show_event(execution: Execution, event: Event) -> JSON:
-    body, words = body_of(event.body), EVENTS[event.type]
-    of_a_run = execution.queued_at is not None and event.created_at >= execution.queued_at
+def show_event(execution: Execution, event: Event, runs: Runs) -> JSON:
+    body, words, run_id = body_of(event.body), EVENTS[event.type], runs.at(event.created_at)
     return {
         "id": str(uuid5(execution.id, str(event.sequence))),
         "sequence": event.sequence,
         "executionId": str(execution.id),
         "organizationId": str(execution.tenant_id),
         "workflowId": str(execution.workflow_id),
-        "runId": run_name(execution.run_id) if execution.run_id and of_a_run else None,
+        "runId": run_name(run_id) if run_id else None,
         "nodeId": event.step,
         "requestId": execution.submission.request_id,
         "eventType": event.type,
@@ -250,7 +247,7 @@ def show_event(execution: Execution, event: Event) -> JSON:
 
 
 def show_step(step: SteppedOn) -> JSON:
-    last = step.last
+    last, parts = step.last, step.parts
     return {
         "id": str(step.id),
         "name": step.spec.name,
@@ -262,6 +259,9 @@ def show_step(step: SteppedOn) -> JSON:
         "input": None if last is None or last.input is None else json_values.load(last.input),
         "output": step.output,
         "error": None if last is None or last.error is None else json_values.load(last.error),
+        "parent": step.parent,
+        "parts": None if parts is None else {"total": parts.total, "ended": parts.ended, "failed": parts.failed},
+        "childExecutionId": str(last.child) if last and last.child else None,
         "attempts": [show_attempt(attempt) for attempt in step.attempts],
     }
 

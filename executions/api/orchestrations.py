@@ -17,8 +17,9 @@ from executions.creation import Origin, Request, checked_spec, create_execution
 from executions.events import digest
 from executions.models import Execution
 from executions.planned import check_plan, plan_hash, planned_steps
-from executions.reading import SteppedOn, execution_of, steps_of
+from executions.reading import execution_of
 from executions.states import Status, StepStatus
+from executions.steps import SteppedOn, defined_steps
 from tenants.door import Door, takes
 from tenants.models import Agent
 from workflows import catalog
@@ -181,7 +182,7 @@ def show_plan(request: Request, spec: Spec, hashed: str) -> JSON:
 def show(execution: Execution) -> JSON:
     """The orchestration: the union of both published objects."""
     asked = execution.submission
-    steps = steps_of(execution, 0, STEPS_SHOWN)
+    steps = defined_steps(execution, STEPS_SHOWN)
     output = None if execution.output is None else json_values.load(execution.output)
     run = run_name(execution.run_id) if execution.run_id else None
     agent_id: UUID | None = asked.agent_id
@@ -227,7 +228,7 @@ def show_step(step: SteppedOn, agent_id: UUID | None) -> JSON:
 
 def shown_result(step: SteppedOn) -> JSON:
     """A step's output as an object; a large one as its digest."""
-    text = step.last.output if step.last else None
+    text = step.output_text
     if text is not None and len(text.encode()) > RESULT_SHOWN_BYTES:
         return {"digest": digest(text), "bytes": len(text.encode())}
     return as_object(step.output)

@@ -31,7 +31,8 @@ def read(response: httpx.Response, attempted: Attempted, until: float) -> bytes:
                 "output_too_large", f"the answer has more than {attempted.output_bytes:,} bytes", retryable=False
             )
         if time.monotonic() > until:
-            raise ActionFailed("timeout", "the answer was not complete in time", retryable=attempted.repeatable)
+            message = "the answer was not complete in time"
+            raise ActionFailed("timeout", message, retryable=attempted.repeatable, ambiguous=True)
     if packed is not None and response.num_bytes_downloaded and not packed.eof:
         raise _unreadable("is cut off", attempted)
     return bytes(body)

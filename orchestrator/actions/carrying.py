@@ -12,9 +12,10 @@ from billiard.common import terminate_handler_fired  # type: ignore[attr-defined
 
 from contract.json_values import JSON
 from executions.retry import Failure
-from orchestrator.actions.action import Action, ActionFailed, Attempted
+from orchestrator.actions.action import Action, ActionFailed, Attempted, Started
 from orchestrator.actions.time_limit import TimedOut, within
-from orchestrator.outcomes import Claim, Failed, Limits, Succeeded, encode
+from orchestrator.held import Held
+from orchestrator.outcomes import Claim, Failed, Handed, Limits, Succeeded, encode
 from workflows.effects import Effect
 from workflows.failures import StepFailed
 
@@ -30,46 +31,53 @@ MAX_RETRY_AFTER = 86_400.0
 class Carrier:
     """Carries claims out, each by the action of its step's type."""
 
-    def __init__(self, actions: Mapping[str, Action], limits: Limits) -> None:
+    def __init__(self, actions: Mapping[str, Action], limits: Limits, held: Held) -> None:
         self._actions = actions
         self._limits = limits
+        self._held = held
 
-    def __call__(self, claim: Claim) -> Succeeded | Failed:
+    def __call__(self, claim: Claim) -> Succeeded | Failed | Handed:
         """The outcome, always; raises only what ends the process: the SystemExit of its pool's SIGTERM."""
         attempted = self._attempted(claim)
+        closed = partial(self._held.is_closed, claim.fence)
         try:
-            return within(attempted.seconds, partial(self._carry_out, claim, attempted))
+            return within(attempted.seconds, partial(self._carry_out, claim, attempted), closed)
         except TimedOut:
             return Failed(_timeout(attempted))
         except BaseException as error:
             if terminate_handler_fired():
                 raise
             # Not the worker's own end: it ignores SIGINT, and a tool's sys.exit() is a failure like any other.
-            return Failed(Failure("exception", _told(error)))
+            return Failed(Failure("exception", _told(error), retryable=attempted.repeatable))
 
     def _attempted(self, claim: Claim) -> Attempted:
         step = claim.step
         return Attempted(
             execution_id=str(claim.execution_id),
+            index=step.index,
             step=step.name,
+            turn=f"{claim.generation}.{claim.failures}",
             number=claim.number,
-            idempotency_key=f"{claim.execution_id}:{step.name}:1",
+            idempotency_key=f"{claim.execution_id}:{step.name}:{claim.generation}",
             seconds=step.timeout_seconds,
             output_bytes=self._limits.output_bytes,
             repeatable=step.effect is not Effect.AT_MOST_ONCE,
+            cancelled=partial(self._held.is_cancelled, claim.fence),
         )
 
-    def _carry_out(self, claim: Claim, attempted: Attempted) -> Succeeded | Failed:
+    def _carry_out(self, claim: Claim, attempted: Attempted) -> Succeeded | Failed | Handed:
         """All that runs on what an action returned or raised is done here, inside the time limit."""
         try:
             output = self._actions[claim.step.type](claim.config, attempted)
-            return Succeeded(self._encoded(output))
+            return Handed(output.execution_id) if isinstance(output, Started) else Succeeded(self._encoded(output))
         except ActionFailed as failed:
             failure = Failure(
                 _text(failed.kind)[:MAX_KIND],
                 _text(failed.message),
                 bool(failed.retryable),
                 _seconds(failed.retry_after),
+                bool(failed.ambiguous),
+                bool(failed.on_request),
             )
             return Failed(failure, self._details(failed.details))
         except StepFailed as failed:
@@ -80,7 +88,7 @@ class Carrier:
             # Not exc_info: an exception's text and its chain are as long as a tool makes them.
             at = "".join(traceback.format_tb(error.__traceback__, limit=-FRAMES))
             log.warning("action_raised", execution_id=attempted.execution_id, step=attempted.step, error=told, at=at)
-            return Failed(Failure("exception", told))
+            return Failed(Failure("exception", told, retryable=attempted.repeatable))
 
     def _encoded(self, output: JSON) -> str:
         try:
@@ -99,7 +107,7 @@ class Carrier:
 
 def _timeout(attempted: Attempted) -> Failure:
     message = f"the step took longer than its {attempted.seconds:g} seconds"
-    return Failure("timeout", message, retryable=attempted.repeatable)
+    return Failure("timeout", message, retryable=attempted.repeatable, ambiguous=True)
 
 
 def _told(error: BaseException) -> str:

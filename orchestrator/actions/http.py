@@ -103,27 +103,32 @@ def _is_expected(response: httpx.Response, expected: JSON) -> bool:
 def _failure(error: Exception, request: httpx.Request, attempted: Attempted) -> ActionFailed:
     """What went wrong on the way, in words that hold nothing of the request but its host."""
     host = request.url.host
-    again = attempted.repeatable or isinstance(error, _NEVER_SENT)
+    sent = not isinstance(error, _NEVER_SENT)
+    again = attempted.repeatable or not sent
     match error:
         case EgressRefused():
             return ActionFailed("egress_refused", str(error), retryable=False)
         case httpx.TimeoutException():
-            return ActionFailed("timeout", f"no answer in time from {host}", retryable=again)
+            return ActionFailed("timeout", f"no answer in time from {host}", retryable=again, ambiguous=sent)
         case httpx.LocalProtocolError():
             return ActionFailed("invalid_request", "the request cannot be written as HTTP", retryable=False)
         case httpx.UnsupportedProtocol() | httpx.InvalidURL():
             return ActionFailed("invalid_request", f"the request cannot be made: {error}", retryable=False)
         case _:
-            return ActionFailed("connection_failed", f"{host}: {type(error).__name__}: {error}", retryable=again)
+            message = f"{host}: {type(error).__name__}: {error}"
+            return ActionFailed("connection_failed", message, retryable=again, ambiguous=sent)
 
 
 def _refusal(response: httpx.Response, body: bytes, attempted: Attempted) -> ActionFailed:
     status = response.status_code
+    ambiguous = status >= 500 and status not in _NOTHING_DONE
     address = response.request.url.copy_with(query=None, fragment=None, userinfo=b"")
     return ActionFailed(
         "http_status",
         f"{response.request.method} {address} answered {status}",
-        retryable=status in _NOTHING_DONE or (status >= 500 and attempted.repeatable),
+        retryable=attempted.repeatable or not ambiguous,
+        ambiguous=ambiguous,
+        on_request=status < 500 and status not in _NOTHING_DONE,
         retry_after=_retry_after(response.headers.get("Retry-After")),
         details={"status": status, "body": answers.text(body[:500])},
     )

@@ -15,12 +15,16 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
+from orchestrator.actions.action import never
+
 WATCHDOG_SECONDS = 10.0
 """How long after its time-out an action that cannot be interrupted keeps its process, and how long it may keep all of
 Python (the GIL) from running: no lease is beaten meanwhile, so its attempt is lost to this process by then."""
 TICK_SECONDS = 1.0
 AGAIN_SECONDS = 1.0
 """After which the alarm rings again, for an action that swallowed it."""
+EARLY_SECONDS = 0.005
+"""By how much the timer may ring before the clock says so."""
 
 _STDERR = 2
 
@@ -31,14 +35,15 @@ class TimedOut(BaseException):
     """Raised into an action whose time is over. No Exception, so that an action's own handlers let it through."""
 
 
-def within(seconds: float, call: Callable[[], T]) -> T:
+def within(seconds: float, call: Callable[[], T], closed: Callable[[], bool] = never) -> T:
     """What `call` returns. Raises TimedOut once `seconds` are over, whatever `call` makes of being interrupted.
 
+    It is over at once when an interrupt finds that it is `closed`: nobody wants to know any more what comes of it.
     Signals reach only a process's main thread, where workers run; on any other there is no limit.
     """
     if threading.current_thread() is not threading.main_thread():
         return call()
-    alarm = _Alarm()
+    alarm = _Alarm(time.monotonic() + seconds, closed)
     previous = signal.signal(signal.SIGALRM, alarm.ring)
     _watchdog.watch(seconds + WATCHDOG_SECONDS)
     # No `with`: a signal that arrives as its __exit__ begins would skip what that has to undo.
@@ -74,13 +79,31 @@ def on_duty() -> Iterator[None]:
         _watchdog.leave()
 
 
+def heed_interrupts() -> None:
+    """Have an interrupt that comes between two actions end nothing. For the main thread of a worker process."""
+    signal.signal(signal.SIGALRM, _ignore)
+
+
+def interrupt() -> None:
+    """Have the action that the main thread carries out look whether it is closed. From any other thread."""
+    main = threading.main_thread().ident
+    assert main is not None, "the main thread has begun"
+    signal.pthread_kill(main, signal.SIGALRM)
+
+
+def _ignore(_signal: int, _frame: FrameType | None) -> None:
+    """It came after what it was meant for."""
+
+
 class _Alarm:
-    def __init__(self) -> None:
+    def __init__(self, until: float, closed: Callable[[], bool]) -> None:
+        self._until = until
+        self._closed = closed
         self.armed = True
         self.rang = False
 
     def ring(self, _signal: int, _frame: FrameType | None) -> None:
-        if self.armed:
+        if self.armed and (time.monotonic() >= self._until - EARLY_SECONDS or self._closed()):
             self.rang = True
             raise TimedOut
 

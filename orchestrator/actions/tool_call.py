@@ -19,6 +19,7 @@ class ToolCallAction:
             execution_id=attempted.execution_id,
             step=attempted.step,
             idempotency_key=attempted.idempotency_key,
+            cancelled=attempted.cancelled,
         )
         tool = self._tools.get(config["tool"])
         if tool is None:

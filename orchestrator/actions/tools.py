@@ -9,6 +9,7 @@ from orchestrator.actions.action import ActionFailed
 from workflows.tools import ToolContext, tool
 
 MAX_FIB = 40
+LOOK_EVERY_SECONDS = 0.25
 
 
 @tool("noop", arguments={"type": "object"})
@@ -26,9 +27,13 @@ def noop(arguments: dict[str, JSON], context: ToolContext) -> JSON:  # noqa: ARG
         "additionalProperties": False,
     },
 )
-def sleep(arguments: dict[str, JSON], context: ToolContext) -> JSON:  # noqa: ARG001
-    """Hold a worker for `seconds`; for trying things out."""
-    time.sleep(arguments["seconds"])
+def sleep(arguments: dict[str, JSON], context: ToolContext) -> JSON:
+    """Hold a worker for `seconds`, or until the execution is cancelled; for trying things out."""
+    until = time.monotonic() + arguments["seconds"]
+    while (left := until - time.monotonic()) > 0:
+        if context.cancelled():
+            raise ActionFailed("cancelled", "the execution is to end", retryable=False)
+        time.sleep(min(left, LOOK_EVERY_SECONDS))
     return {"seconds": arguments["seconds"]}
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 
 from workflows.programs import Program
 from workflows.reading import Members
-from workflows.steps import decision, guardrail_check, http, tool_call, transform, webhook
+from workflows.steps import decision, guardrail_check, http, loop, tool_call, transform, wait, webhook, workflow
+from workflows.steps import map as map_step
 from workflows.tools import ToolRegistry
 
 StepCompiler = Callable[[Members, ToolRegistry], Program | None]
@@ -18,7 +19,17 @@ STEP_TYPES: Mapping[str, StepCompiler] = {
     "decision": decision.compile_config,
     "guardrail_check": guardrail_check.compile_config,
     "http": http.compile_config,
+    "loop": loop.compile_config,
+    "map": map_step.compile_config,
     "tool_call": tool_call.compile_config,
     "transform": transform.compile_config,
+    "wait": wait.compile_config,
     "webhook": webhook.compile_config,
+    "workflow": workflow.compile_config,
 }
+REPEATING = frozenset({"loop", "map"})
+"""Types that have a body of steps, which is no step of the graph."""
+WAITING = REPEATING | {"wait", "workflow"}
+"""Types that hold no worker, and so may take long."""
+CALLING = frozenset({"http", "tool_call", "webhook"})
+"""Types that touch the world from a worker."""

@@ -11,6 +11,7 @@ from orchestrator.actions.egress import client
 from orchestrator.actions.http import HttpAction
 from orchestrator.actions.tool_call import ToolCallAction
 from orchestrator.actions.webhook import WebhookAction
+from orchestrator.held import Held
 from orchestrator.outcomes import Limits
 from tenants import registry
 from tenants.models import Tenant
@@ -33,6 +34,6 @@ def world(alice: Tenant) -> Iterator[World]:
             "tool_call": ToolCallAction(tools.registry),
             "webhook": WebhookAction(outbound),
         }
-        made = World(carry_out=Carrier(actions, Limits(settings.OUTPUT_LIMIT_BYTES)))
+        made = World(carry_out=Carrier(actions, Limits(settings.OUTPUT_LIMIT_BYTES), Held()))
         yield made
         made.close()

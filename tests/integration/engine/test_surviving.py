@@ -20,6 +20,7 @@ from executions import commands
 from executions.models import Arrival, Attempt, DueStep, Event, Execution, Worker
 from executions.states import AttemptStatus
 from executions.store import PostgresStore, Session
+from orchestrator.held import Held
 from orchestrator.leases import Lease
 from orchestrator.outcomes import Claim, Outcome, Succeeded
 from orchestrator.sweep import forget, sweep
@@ -135,7 +136,9 @@ def test_a_living_worker_keeps_what_it_lists(alice: Tenant, world: World) -> Non
     submitted(alice, published(alice, [noop("a")]))
     dead = die_in_hand()
     attempt = Attempt.objects.get()
-    lease = Lease(database_url(), dead.carrier, lambda: [f"{attempt.execution_id}:0:1"])
+    held = Held()
+    held.add(f"{attempt.execution_id}:0:1")
+    lease = Lease(database_url(), dead.carrier, held, lambda: None)
     lease.start()
 
     assert swept() == 0
@@ -147,7 +150,7 @@ def test_a_living_worker_keeps_what_it_lists(alice: Tenant, world: World) -> Non
 def test_what_a_living_worker_does_not_list_any_more_is_lost(alice: Tenant, world: World) -> None:
     submitted(alice, published(alice, [noop("a")]))
     dead = die_in_hand()
-    lease = Lease(database_url(), dead.carrier, list)
+    lease = Lease(database_url(), dead.carrier, Held(), lambda: None)
     lease.start()
 
     assert swept() == 1
@@ -218,7 +221,7 @@ def test_an_attempt_that_could_not_be_recorded_is_listed_no_more(
     def raising(*_: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(world.engine, "runnables", raising)
+    monkeypatch.setattr(type(world.engine), "_decide", raising)
     monkeypatch.setattr(world.engine.store, "push_back", raising)
     with pytest.raises(MemoryError):
         world.engine._record(claim, _outcome(claim, Succeeded("{}")), 0)
@@ -347,18 +350,20 @@ def test_an_outage_while_recording_is_waited_out(alice: Tenant, monkeypatch: pyt
     assert execution.status == "workflow_succeeded"
 
 
-def test_an_execution_whose_planning_raises_blocks_nobody_and_is_quarantined(alice: Tenant) -> None:
+def test_an_execution_whose_planning_raises_blocks_nobody_and_is_quarantined(
+    alice: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bad = submitted(alice, published(alice, [noop("a")]))
     good = submitted(alice, published(alice, [noop("a")]))
     world = World()
-    runnables = world.engine.runnables
+    kept = world.engine.runnables.load
 
-    def raising(version_id: Any, parameters: str) -> Any:
+    def raising(version_id: Any, parameters: str) -> None:
         if version_id == bad.version_id:
             raise RuntimeError("no plan")
-        return runnables(version_id, parameters)
+        kept(version_id, parameters)
 
-    world.engine.runnables = raising
+    monkeypatch.setattr(world.engine.runnables, "load", raising)
     world.drain()
     good.refresh_from_db()
     assert good.status == "workflow_succeeded"

@@ -18,8 +18,9 @@ from executions.store import PostgresStore
 from executions.transitions import Carrier
 from orchestrator.actions.carrying import Carrier as StepCarrier
 from orchestrator.engine import Engine
+from orchestrator.held import Held
 from orchestrator.outcomes import Claim, Failed, Limits, Succeeded
-from orchestrator.process import actions, runnable
+from orchestrator.process import Runnables, actions
 from tenants import registry
 from tenants.models import Tenant
 from workflows import authoring, catalog
@@ -70,14 +71,15 @@ class World:
     carrier: Carrier = field(default_factory=lambda: Carrier(uuid4(), "test:1", "test"))
 
     def __post_init__(self) -> None:
-        limits = Limits(settings.OUTPUT_LIMIT_BYTES)
+        limits, held = Limits(settings.OUTPUT_LIMIT_BYTES), Held()
         self.store = PostgresStore(database_url(), self.carrier, self.now)
         self.engine = Engine(
             store=self.store,
-            runnables=runnable,
-            carry_out=self.carry_out or StepCarrier(actions(), limits),
+            runnables=Runnables(),
+            carry_out=self.carry_out or StepCarrier(actions(), limits, held),
             announce=self._announce,
             limits=limits,
+            held=held,
         )
 
     def _announce(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from config.errors import WORKFLOW_CODES
 from tests.integration.http.arranging import (
+    ECHO,
     EXECUTE,
     application,
     created,
@@ -19,6 +20,7 @@ from tests.integration.http.arranging import (
 )
 from tests.integration.http_client import Caller
 
+HELD = {"name": "held", "type": "wait", "config": {"signal": "go", "approval": {}}, "depends_on": ["second"]}
 EMPTY_PAGE = {"items": [], "hasMore": False, "limit": 20, "offset": 0, "nextCursor": None}
 
 
@@ -35,7 +37,7 @@ class World:
 
 
 def world_of(alice: Caller) -> World:
-    workflow_id = published(alice)
+    workflow_id = published(alice, [*ECHO, HELD])
     template_id, application_id = template(alice, workflow_id), application(alice, amount=1)
     body = {"template_id": template_id, "application_id": application_id}
     execution = alice.post(EXECUTE, body).json()["data"]["id"]
@@ -46,11 +48,14 @@ def world_of(alice: Caller) -> World:
 
 @dataclass(frozen=True)
 class Route:
+    """`member` is one that a text alone, or a flag alone, may stand in; `answers` what is answered in a new world."""
+
     method: str
     path: str
     scope: str
     body: Callable[[World], Any] = lambda _: {}
     member: str = ""
+    answers: int = 200
 
     def at(self, world: World) -> str:
         return self.path.format(**vars(world))
@@ -74,15 +79,36 @@ OTHER_MUTATIONS = {
     "confirm": Route(
         "POST", "/v1/payments/{order}/confirm", "payments:write", lambda _: {"reference": "r"}, member="reference"
     ),
-    "application": Route("POST", "/api/v2/applications", "applications:write", lambda _: {"data": {}}, member="data"),
+    "application": Route(
+        "POST", "/api/v2/applications", "applications:write", lambda _: {"data": {}}, member="data", answers=201
+    ),
 }
-MUTATIONS = DOORS | OTHER_MUTATIONS
+
+
+def command(path: str, member: str = "", answers: int = 200, **body: str) -> Route:
+    at = "/v1/executions/{execution}" + path
+    return Route("POST", at, "executions:write", lambda _: dict(body), member=member, answers=answers)
+
+
+COMMANDS = {
+    "pause": command("/pause"),
+    "resume": command("/resume", answers=409),
+    "redrive": command("/redrive", "preview", answers=409),
+    "signal": command("/signals/go"),
+    "approve": command("/steps/held/approve", "comment", answers=409),
+    "reject": command("/steps/held/reject", "comment", answers=409),
+    "skip": command("/steps/first/skip", "reason", reason="r"),
+    "complete": command("/steps/first/complete", "reason", reason="r"),
+    "resolve": command("/steps/first/resolve", "outcome", answers=409, outcome="failed", reason="r"),
+}
+MUTATIONS = DOORS | OTHER_MUTATIONS | COMMANDS
 READS = {
     "execution": Route("GET", "/v1/executions/{execution}", "executions:read"),
     "execution by run": Route("GET", "/v1/executions/{run}", "executions:read"),
     "executions": Route("GET", "/v1/executions", "executions:read"),
     "events": Route("GET", "/v1/executions/{execution}/events", "executions:read"),
     "steps": Route("GET", "/v1/executions/{execution}/steps", "executions:read"),
+    "why": Route("GET", "/v1/executions/{execution}/steps/first/why-waiting", "executions:read"),
     "orchestration": Route("GET", "/v1/orchestrations/{run}", "orchestrations:read"),
     "orchestration by execution": Route("GET", "/v1/orchestrations/{execution}", "orchestrations:read"),
     "payment": Route("GET", "/v1/payments/{order}", "payments:read"),

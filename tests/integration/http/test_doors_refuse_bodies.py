@@ -89,8 +89,8 @@ def test_a_body_that_is_no_object(alice: Caller, alices: World) -> None:
 
 def test_a_member_of_the_wrong_type_is_named(alice: Caller, alices: World) -> None:
     with nothing_written():
-        for route in MUTATIONS.values():
-            for wrong in (1, ["x"], True):
+        for route in (route for route in MUTATIONS.values() if route.member):
+            for wrong in (1, ["x"], True if route.member != "preview" else "yes"):
                 answer = send(alice, route, alices, {**route.body(alices), route.member: wrong})
                 assert_refused(answer, route, of_a_member(route), "invalid_type", field=f"/{route.member}")
 

@@ -147,8 +147,9 @@ def test_a_step_shows_its_attempts(alice: Caller) -> None:
     [step] = alice.get(f"{LIST}/{execution}/steps").json()["data"]["items"]
     assert step.keys() == {
         *("id", "name", "type", "status", "dependsOn", "startedAt", "finishedAt", "input", "output", "error"),
-        "attempts",
+        *("parent", "parts", "childExecutionId", "attempts"),
     }
+    assert (step["parent"], step["parts"], step["childExecutionId"]) == (None, None, None)
     failed, succeeded = step["attempts"]
     assert (step["status"], step["type"], step["error"]) == ("succeeded", "tool_call", None)
     assert (failed["number"], failed["status"], failed["output"]) == (1, "failed", None)

@@ -24,9 +24,9 @@ from executions.plan import (
     plan,
     reach,
     roots,
-    survey,
 )
 from executions.states import STEP_TERMINAL, Intent, Status, StepStatus
+from executions.survey import survey
 from workflows.definition import parse_definition
 from workflows.spec import OnFailure, Spec
 

@@ -19,7 +19,9 @@ LOOPBACK = ["127.0.0.1", "localhost"]
 def attempted(**members: Any) -> Attempted:
     given = {
         "execution_id": "e1",
+        "index": 0,
         "step": "call",
+        "turn": "1.0",
         "number": 1,
         "idempotency_key": "e1:call:1",
         "seconds": 5.0,

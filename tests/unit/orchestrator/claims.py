@@ -10,7 +10,8 @@ from contract.json_values import JSON
 from orchestrator.actions.action import Action
 from orchestrator.actions.carrying import Carrier
 from orchestrator.actions.tool_call import ToolCallAction
-from orchestrator.outcomes import Claim, Failed, Limits, Succeeded
+from orchestrator.held import Held
+from orchestrator.outcomes import Claim, Failed, Handed, Limits, Succeeded
 from workflows.definition import parse_definition
 from workflows.effects import Effect
 from workflows.spec import Runnable
@@ -27,7 +28,9 @@ def claim_on(tools: ToolRegistry, name: str, arguments: dict[str, JSON] | None =
     return Claim(EXECUTION, Runnable(spec, {}), spec.steps[0], 1, config)
 
 
-def carry(function: Callable[[], Any], *, effect: Effect = Effect.IDEMPOTENT, **members: Any) -> Succeeded | Failed:
+def carry(
+    function: Callable[[], Any], *, effect: Effect = Effect.IDEMPOTENT, **members: Any
+) -> Succeeded | Failed | Handed:
     """What comes of a step whose tool is this function; `members` are the step's."""
     tools = ToolRegistry()
 
@@ -39,9 +42,9 @@ def carry(function: Callable[[], Any], *, effect: Effect = Effect.IDEMPOTENT, **
 
 
 def carrier(actions: dict[str, Action]) -> Carrier:
-    return Carrier(actions, Limits(LIMIT))
+    return Carrier(actions, Limits(LIMIT), Held())
 
 
-def failed(outcome: Succeeded | Failed) -> Failed:
+def failed(outcome: Succeeded | Failed | Handed) -> Failed:
     assert isinstance(outcome, Failed), outcome
     return outcome

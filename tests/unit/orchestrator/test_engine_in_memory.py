@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,13 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract import json_values
-from executions.change import ArrivalRow
-from executions.plan import survey
 from executions.retry import Failure
 from executions.states import STEP_TERMINAL, TERMINAL, AttemptStatus, Intent, Status, StepStatus
+from executions.survey import survey
 from orchestrator.engine import Engine
 from orchestrator.outcomes import Claim, Failed, Limits, Succeeded
-from tests.unit.orchestrator.memory_store import Kept, MemoryStore
+from tests.unit.orchestrator.memory_store import MemoryStore
 from workflows.definition import parse_definition
 from workflows.spec import OnFailure, Runnable, Spec
 from workflows.tools import ToolRegistry
@@ -30,6 +29,19 @@ tools = ToolRegistry()
 @tools.tool("effect")
 def effect(arguments: Any, context: Any) -> Any:
     """Never called: these tests carry claims out themselves."""
+
+
+@dataclass
+class Only:
+    """One definition for whatever runs."""
+
+    spec: Spec
+
+    def kept(self, _version_id: UUID, _parameters: str) -> Runnable | None:
+        return Runnable(self.spec, {})
+
+    def load(self, _version_id: UUID, _parameters: str) -> None:
+        raise AssertionError("it is always at hand")
 
 
 class Died(BaseException):
@@ -69,7 +81,7 @@ class Fleet:
         self.births += 1
         return Engine(
             store=self.memory.seen_by(f"worker-{self.births}"),
-            runnables=lambda *_: Runnable(self.spec, {}),
+            runnables=Only(self.spec),
             carry_out=self.carry_out,
             announce=lambda: None,
             limits=Limits(100_000),
@@ -98,15 +110,8 @@ class Fleet:
 
     def sweep(self, dead: Engine) -> None:
         for attempt in dead.store.held():
-            kept = self.memory.executions[attempt.execution_id]
-            payload = json_values.dump({"index": attempt.index, "number": attempt.number})
-            key = len(kept.events) * 1000 + attempt.index
-            kept.inbox[key] = ArrivalRow(key, "attempt_lost", payload, "sweeper")
-            self.wake(kept)
-
-    def wake(self, kept: Kept) -> None:
-        due_at = min(kept.row.standing.due_at or self.memory.now, self.memory.now)
-        kept.row = replace(kept.row, seq=kept.row.seq + 1, standing=replace(kept.row.standing, due_at=due_at))
+            payload = {"index": attempt.index, "number": attempt.number}
+            self.memory.arrive(attempt.execution_id, "attempt_lost", payload)
 
     def check(self) -> None:
         """The invariants that hold after every turn."""

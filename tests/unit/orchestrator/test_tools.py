@@ -113,7 +113,10 @@ def test_a_tool_is_told_which_attempt_at_which_effect_it_is() -> None:
 
     claim = claim_on(tools, "tell")
     assert carrier({"tool_call": ToolCallAction(tools)})(claim) == Succeeded("null")
-    assert told == [ToolContext(1, str(claim.execution_id), "only", f"{claim.execution_id}:only:1")]
+    (context,) = told
+    assert (context.attempt, context.step, context.cancelled()) == (1, "only", False)
+    assert context.execution_id == str(claim.execution_id)
+    assert context.idempotency_key == f"{claim.execution_id}:only:1"
 
 
 def test_a_tool_that_this_worker_does_not_have_fails_the_attempt_and_may_be_tried_elsewhere() -> None:

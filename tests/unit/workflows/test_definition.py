@@ -11,40 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.json_values import JSON
+from tests.unit.workflows.writing import TOOLS, named, parse, problems
 from workflows.definition import DefinitionInvalid, digest, parse_definition
-from workflows.spec import Effect, OnFailure, Price, Refund, RetryPolicy, Spec, Visibility
-from workflows.tools import ToolContext, ToolRegistry
-
-TOOLS = ToolRegistry()
-
-
-@TOOLS.tool("noop")
-def noop(arguments: dict[str, JSON], _context: ToolContext) -> JSON:
-    return arguments
-
-
-@TOOLS.tool(
-    "charge",
-    arguments={"required": ["cents"], "properties": {"cents": {"type": "integer"}}},
-    effect=Effect.AT_MOST_ONCE,
-)
-def charge(arguments: dict[str, JSON], _context: ToolContext) -> JSON:
-    return arguments
-
-
-def parse(*steps: Any, **members: Any) -> Spec:
-    return parse_definition({"name": "w", "steps": list(steps), **members}, TOOLS)
-
-
-def problems(*steps: Any, **members: Any) -> set[tuple[str, str]]:
-    with pytest.raises(DefinitionInvalid) as caught:
-        parse(*steps, **members)
-    return {(problem.field, problem.code) for problem in caught.value.problems}
-
-
-def named(name: str, **members: Any) -> dict[str, Any]:
-    return {"name": name, "type": "tool_call", "config": {"tool": "noop"}, **members}
+from workflows.spec import Effect, ErrorFilter, OnFailure, Price, Refund, RetryPolicy, Visibility
+from workflows.steps import STEP_TYPES
 
 
 def test_steps_given_by_action_follow_each_other_and_get_their_names_from_it() -> None:
@@ -85,8 +55,13 @@ def test_a_handler_is_no_root_and_its_dependents_may_read_what_it_handles() -> N
     )
     a, _, handler, after, c = spec.steps
     assert (a.on_failure, a.handler, c.on_failure) == (OnFailure.HANDLE, 2, OnFailure.CONTINUE)
-    assert (handler.handles, handler.parents, handler.is_root, handler.reads) == ((0, 1), (), False, (1, 0))
-    assert after.reads == (0,)
+    assert (handler.handles, handler.parents, handler.is_root, tuple(handler.reads.values())) == (
+        (0, 1),
+        (),
+        False,
+        (1, 0),
+    )
+    assert tuple(after.reads.values()) == (0,)
     assert spec.waves == ((0, 4), (1,), (2,), (3,))
 
 
@@ -105,14 +80,19 @@ def test_everything_a_definition_may_say_is_read() -> None:
         price={"amount": 500, "currency": "EUR", "refund": "per_step"},
         timeout_seconds=60,
         visibility="public_execute",
+        concurrency={"key": "${{ input.customer }}", "limit": 3, "scope": "tenant"},
+        priority=7,
     )
     assert (spec.name, spec.description, spec.version, spec.timeout_seconds) == ("w", "d", "2.1.0-rc.1", 60.0)
     assert spec.price == Price(500, "EUR", Refund.PER_STEP)
     assert spec.visibility is Visibility.PUBLIC_EXECUTE
+    assert spec.concurrency is not None
+    assert spec.concurrency.key.evaluate({"input": {"customer": "c1"}}) == "c1"
+    assert (spec.concurrency.limit, spec.concurrency.scope, spec.priority) == (3, "tenant", 7)
     assert spec.output is not None
     assert spec.input_schema is not None
     assert spec.steps[0].agent_id == "maip-agent:x"
-    assert spec.steps[0].retry == RetryPolicy(3, "fixed", 0.5, 60.0, jitter=False, on=("timeout",))
+    assert spec.steps[0].retry == RetryPolicy(3, "fixed", 0.5, 60.0, jitter=False, on=ErrorFilter(("timeout",)))
 
 
 def test_what_is_left_out_null_or_empty_has_its_default() -> None:
@@ -121,6 +101,33 @@ def test_what_is_left_out_null_or_empty_has_its_default() -> None:
     assert (step.agent_id, step.when, step.retry, step.timeout_seconds) == (None, None, RetryPolicy(), 300.0)
     assert step.on_failure is OnFailure.FAIL
     assert (spec.version, spec.visibility, spec.price, spec.timeout_seconds) == ("1.0.0", "private", None, None)
+    assert (spec.concurrency, spec.priority, step.join, step.cancels_rest) == (None, 0, None, False)
+    assert (step.body, step.compensation, step.owner) == ((), None, None)
+
+
+def test_a_concurrency_key_is_an_expression_over_input_and_parameters() -> None:
+    spec = parse(named("a"), concurrency={"key": "input.a + parameters.b"})
+    assert spec.concurrency is not None
+    assert (spec.concurrency.key.text, spec.concurrency.limit, spec.concurrency.scope) == (
+        "input.a + parameters.b",
+        1,
+        "workflow",
+    )
+    assert spec.reads_parameter("b")
+    assert problems(named("a"), concurrency={"key": "steps.a.status", "limit": 0, "scope": "x", "more": 1}) == {
+        ("/concurrency/key", "bad_expression"),
+        ("/concurrency/limit", "invalid"),
+        ("/concurrency/scope", "invalid"),
+        ("/concurrency/more", "unknown_member"),
+    }
+    assert problems(named("a"), concurrency={"key": "customer ${{ input.a }}"}, priority=10) == {
+        ("/concurrency/key", "bad_expression"),
+        ("/priority", "invalid"),
+    }
+    assert problems(named("a"), concurrency={}, priority="high") == {
+        ("/concurrency/key", "missing"),
+        ("/priority", "wrong_type"),
+    }
 
 
 def test_a_pure_step_is_never_retried() -> None:
@@ -145,7 +152,7 @@ def test_references_are_by_the_field_as_it_was_written() -> None:
         "/when": ["input.c"],
         "/config/arguments/y/0": ["steps.noop.output"],
     }
-    assert spec.steps[1].reads == (0,)
+    assert tuple(spec.steps[1].reads.values()) == (0,)
     assert spec.steps[1].reads_input
 
 
@@ -171,7 +178,7 @@ def test_every_problem_is_told_at_once_with_its_place() -> None:
         named("f", on_failure="hh", config={"tool": "noop", "extra": 1}),
         named("f2", on_failure="hd"),
         named("hd", depends_on=["f"]),
-        {"action": "wait"},
+        {"action": "agent"},
         5,
         {},
         version="1.0",
@@ -286,8 +293,11 @@ def test_ten_thousand_steps_are_checked_in_seconds(steps: Any) -> None:
 
 
 MEMBERS = """name steps type config depends_on action parameters when retry on_failure output price amount currency
-refund rules default outcome checks assert schema value url method headers query body tool arguments payload"""
-VALUES = "noop transform decision http webhook guardrail_check a b ${{input.x}} ${{steps.a.output}} ${{ fail continue"
+refund rules default outcome checks assert schema value url method headers query body tool arguments payload
+seconds until signal approval approvers message over step workflow_id version input max_parallel tolerate max_iterations
+join n rest compensate on concurrency key limit scope priority"""
+VALUES = """noop transform decision http webhook guardrail_check wait map loop workflow agent any cancel 5xx a b fail
+continue ${{input.x}} ${{steps.a.output}} ${{"""
 _words = st.sampled_from(f"{MEMBERS} {VALUES}".split())
 _json = st.recursive(
     st.none()
@@ -303,14 +313,16 @@ _step_like = st.fixed_dictionaries(
     {},
     optional={
         "name": _words | _json,
-        "type": st.sampled_from(["transform", "decision", "guardrail_check", "tool_call", "http", "webhook"]) | _json,
+        "type": st.sampled_from(sorted(STEP_TYPES)) | _json,
         "action": _words | _json,
         "config": st.dictionaries(_words, _json, max_size=5) | _json,
         "parameters": _json,
         "depends_on": st.lists(_words, max_size=2) | _json,
         "on_failure": _words | _json,
         "when": _words | _json,
-        "retry": _json,
+        "retry": st.dictionaries(st.just("on"), _json, max_size=1) | _json,
+        "join": _json,
+        "compensate": st.dictionaries(_words, _json, max_size=3) | _json,
     },
 )
 

@@ -71,3 +71,45 @@ def test_what_is_no_definition_holds_no_secret() -> None:
     ]
     for anything in shapes:
         assert mask(anything).secrets == {}
+
+
+INSIDE: dict[str, Any] = {
+    "steps": [
+        {"action": "map", "parameters": {"step": {"action": "http", "parameters": {"headers": {"cookie": "s1"}}}}},
+        {
+            "name": "l",
+            "action": "loop",
+            "parameters": {"body": [{"action": "webhook", "parameters": {"secret": "s2"}}]},
+        },
+        {"name": "p", "action": "noop", "compensate": {"type": "webhook", "config": {"secret": "s3"}}},
+        {"action": "noop", "compensate": {"action": "http", "parameters": {"headers": {"X-Api-Key": "s4"}}}},
+        {"name": "h", "type": "http", "config": {"url": "open", "headers": {}}, "compensate": {"action": "noop"}},
+    ]
+}
+
+
+def test_secrets_inside_steps_are_taken_out_and_put_back_in_either_spelling() -> None:
+    masked = mask(INSIDE)
+    assert masked.secrets == {
+        "/steps/0/parameters/step/parameters/headers/cookie": "s1",
+        "/steps/1/parameters/body/0/parameters/secret": "s2",
+        "/steps/2/compensate/config/secret": "s3",
+        "/steps/3/compensate/parameters/headers/X-Api-Key": "s4",
+    }
+    assert not any(secret in str(masked.definition) for secret in masked.secrets.values())
+    assert unmask(masked.definition, masked.secrets) == INSIDE
+
+
+def test_the_secret_of_a_compensation_stays_with_the_step_that_it_undoes() -> None:
+    masked = mask(INSIDE)
+    again = mask({"steps": masked.definition["steps"][::-1]}, INSIDE)
+    assert again.problems == ()
+    assert unmask(again.definition, again.secrets) == {"steps": INSIDE["steps"][::-1]}
+    own: dict[str, Any] = {
+        "steps": [{"name": "h", "type": "http", "config": {"headers": {"Cookie": "1"}}, "compensate": {"type": "http"}}]
+    }
+    copied = copy.deepcopy(own)
+    copied["steps"][0]["compensate"]["config"] = mask(own).definition["steps"][0]["config"]
+    assert [problem.field for problem in mask(copied, own).problems] == ["/steps/0/compensate/config/headers/Cookie"]
+    moved = {"steps": [{"name": "other", "action": "noop", "compensate": masked.definition["steps"][2]["compensate"]}]}
+    assert [problem.field for problem in mask(moved, INSIDE).problems] == ["/steps/0/compensate/config/secret"]

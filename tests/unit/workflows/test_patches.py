@@ -8,7 +8,7 @@ import pytest
 
 from contract.json_values import JSON
 from workflows.patches import FIXED, ParametersInvalid, apply_parameters
-from workflows.spec import EffectfulProgram, Spec
+from workflows.spec import EffectfulProgram, LoopProgram, Mapped, MapProgram, Spec
 from workflows.tools import ToolContext, ToolRegistry
 
 TOOLS = ToolRegistry()
@@ -19,7 +19,7 @@ def noop(arguments: dict[str, JSON], _context: ToolContext) -> JSON:
     return arguments
 
 
-RAW = {
+RAW: dict[str, Any] = {
     "name": "w",
     "steps": [
         {"action": "noop", "parameters": {"a": {"b": 1, "c": 2}}},
@@ -99,3 +99,41 @@ def test_a_patch_that_is_no_object_is_refused() -> None:
 def test_the_definition_itself_is_left_as_it_was() -> None:
     apply({"noop": {"arguments": {"a": None}}})
     assert RAW["steps"][0] == {"action": "noop", "parameters": {"a": {"b": 1, "c": 2}}}
+
+
+PARTED: dict[str, Any] = {
+    "name": "w",
+    "steps": [
+        {"name": "m", "type": "map", "config": {"over": "input.list", "step": {"action": "noop"}}},
+        {
+            "name": "l",
+            "type": "loop",
+            "config": {"body": [{"action": "noop"}], "until": "true", "max_iterations": 5},
+            "compensate": {"action": "noop"},
+        },
+        {"name": "p", "type": "http", "config": {"method": "POST", "url": "https://example.com", "body": "x"}},
+    ],
+}
+
+
+def test_what_a_map_or_a_loop_repeats_and_its_conditions_cannot_be_changed() -> None:
+    patches = {"m": {"step": {}, "over": "input.other"}, "l": {"body": [], "until": "false"}}
+    with pytest.raises(ParametersInvalid) as caught:
+        apply_parameters(PARTED, patches, TOOLS)
+    assert {(problem.field, problem.code) for problem in caught.value.problems} == {
+        ("/parameters/m/step", "not_patchable"),
+        ("/parameters/m/over", "not_patchable"),
+        ("/parameters/l/body", "not_patchable"),
+        ("/parameters/l/until", "not_patchable"),
+    }
+
+
+def test_a_map_may_get_other_items_a_loop_another_bound_and_a_request_another_body() -> None:
+    patches = {"m": {"over": ["${{ input.x }}"], "max_parallel": 2}, "l": {"max_iterations": 7}, "p": {"body": "y"}}
+    spec, _ = apply_parameters(PARTED, patches, TOOLS)
+    over, loop = spec.steps[0].program, spec.steps[1].program
+    assert isinstance(over, MapProgram)
+    assert isinstance(loop, LoopProgram)
+    assert over.resolve({}) == Mapped(["${{ input.x }}"], 2, 0)
+    assert (loop.max_iterations, resolved(spec, "p")["body"]) == (7, "y")
+    assert spec.steps[1].compensation is not None

@@ -232,4 +232,6 @@ def test_a_tool_is_registered_once_and_touches_the_world() -> None:
         TOOLS.tool("charge")
     with pytest.raises(ValueError, match="effect"):
         TOOLS.tool("pure", effect=Effect.PURE)
+    with pytest.raises(ValueError, match="effect"):
+        TOOLS.tool("wait", effect=Effect.WAIT)
     assert TOOLS.names() == ["charge"]

@@ -1,20 +1,18 @@
-"""What callers and operators may tell an execution: confirm its payment, cancel it. Each is one transaction."""
+"""Confirm the payment that an execution awaits."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from contract import json_values
 from contract.identifiers import new_id, run_name
 from contract.problems import Conflict
 from executions.announce import announce
 from executions.events import Detail, Happening
-from executions.models import ArrivalKind, Execution, Payment
+from executions.models import Execution, Payment
 from executions.rows import database_now, lock, standing_of, write
-from executions.states import MOVES, TERMINAL, PaymentStatus, Status, target
+from executions.states import MOVES, PaymentStatus, Status, target
 
 CONFIRMABLE = frozenset({"manual", "sandbox"})
 """Providers whose payments an operator or the API may confirm."""
@@ -38,32 +36,6 @@ def confirm_payment(payment: Payment, reference: str, actor: str) -> Payment:
     return payment
 
 
-def cancel(execution_id: UUID, reason: str | None, actor: str) -> None:
-    """End an execution. One that awaits payment ends at once; of any other nothing new begins and what runs ends first.
-
-    Raises Conflict where it has ended already.
-    """
-    with transaction.atomic():
-        execution = lock(execution_id)
-        if Status(execution.status) in TERMINAL:
-            raise Conflict(f"the execution is {execution.status} already", reason="already_ended")
-        if execution.status == Status.AWAITING_PAYMENT:
-            _cancel_unpaid(execution, reason or f"cancelled by {actor}")
-        else:
-            arrive(execution, ArrivalKind.CANCEL, {"reason": reason}, actor)
-
-
-def arrive(execution: Execution, kind: ArrivalKind, payload: dict[str, str | None], actor: str) -> None:
-    """Put something into the inbox of an execution that this transaction has locked, and have workers look at it."""
-    execution.inbox.create(kind=kind.value, payload=json_values.dump(payload), actor=actor, created_at=database_now())
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE execution SET due_at = LEAST(due_at, clock_timestamp()), seq = seq + 1 WHERE id = %s",
-            [execution.id],
-        )
-    transaction.on_commit(announce)
-
-
 def _enqueue_paid(execution: Execution, payment: Payment, reference: str, actor: str) -> None:
     now, run_id = database_now(), new_id()
     status = target("enqueue", target("confirm_payment", Status.AWAITING_PAYMENT))
@@ -78,20 +50,3 @@ def _enqueue_paid(execution: Execution, payment: Payment, reference: str, actor:
     payment.status, payment.reference, payment.paid_at = PaymentStatus.PAID.value, reference, now
     payment.save(update_fields=["status", "reference", "paid_at"])
     transaction.on_commit(announce)
-
-
-def _cancel_unpaid(execution: Execution, reason: str) -> None:
-    payment = Payment.objects.select_for_update(no_key=True).get(execution=execution)
-    now = database_now()
-    status = target("cancel", Status(execution.status))
-    counters = replace(standing_of(execution).counters, ready=0)
-    standing = replace(
-        standing_of(execution), status=status, counters=counters, status_reason=reason, finished_at=now, due_at=None
-    )
-    happenings = [
-        Happening("payment.expired", {"order": str(payment.order_id)}),
-        Happening(MOVES["cancel"].event, {"reason": reason}),
-    ]
-    write(execution, standing, ["cancel"], happenings, now)
-    payment.status = PaymentStatus.EXPIRED.value
-    payment.save(update_fields=["status"])

@@ -1,0 +1,45 @@
+"""The way into an execution's inbox, and what every command asks of where an execution stands."""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+
+from contract import json_values
+from contract.json_values import JSON
+from contract.problems import Conflict
+from executions.announce import announce
+from executions.models import ArrivalKind, Execution
+from executions.rows import database_now
+from executions.states import TERMINAL, Intent, Status
+
+PAUSED = "paused"
+"""The status reason of an execution that is paused."""
+
+
+def arrive(
+    execution: Execution, kind: ArrivalKind, payload: dict[str, JSON], actor: str, name: str | None = None
+) -> None:
+    """Put something into the inbox of an execution that this transaction has locked, and have workers look at it.
+
+    One that was quarantined is looked at again; one that awaits its payment only once it is paid for.
+    """
+    execution.inbox.create(
+        kind=kind.value, payload=json_values.dump(payload), actor=actor, name=name, created_at=database_now()
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_WAKE, [Status.AWAITING_PAYMENT.value, Intent.PAUSE.value, PAUSED, execution.id])
+    transaction.on_commit(announce)
+
+
+def check_live(execution: Execution) -> None:
+    """Raises Conflict where it has ended."""
+    if Status(execution.status) in TERMINAL:
+        raise Conflict(f"the execution is {execution.status} already", reason="already_ended")
+
+
+_WAKE = """
+UPDATE execution SET seq = seq + 1, quarantined_at = NULL,
+  due_at = CASE status WHEN %s THEN due_at ELSE LEAST(due_at, clock_timestamp()) END,
+  tries = CASE WHEN quarantined_at IS NULL THEN tries ELSE 0 END,
+  status_reason = CASE WHEN quarantined_at IS NULL THEN status_reason WHEN intent = %s THEN %s END
+WHERE id = %s"""

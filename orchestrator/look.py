@@ -1,0 +1,69 @@
+"""One look at one execution under its lock: what was read, what is being decided, what has yet to be seen to."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from executions.change import Loaded, StepRow
+from executions.draft import Draft
+from executions.plan import Fact, NeedsSteps, reach
+from executions.store import Session
+from orchestrator.outcomes import Claim, Limits
+from orchestrator.values import Values
+from workflows.spec import Runnable, Spec
+
+NEIGHBOURHOOD = 256
+
+
+@dataclass(slots=True)
+class Look:
+    """Shared by everything that decides about the execution in this look.
+
+    `ready`: steps that may be taken up; `parted`: steps of which a part ended; `superfluous`: steps that a join goes on
+    without. Each is worked off before the look ends.
+    """
+
+    session: Session
+    loaded: Loaded
+    runnable: Runnable
+    limits: Limits
+    draft: Draft = field(init=False)
+    values: Values = field(init=False)
+    claim: Claim | None = None
+    ready: deque[int] = field(default_factory=deque)
+    parted: deque[int] = field(default_factory=deque)
+    superfluous: deque[int] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.draft = Draft(self.runnable.spec, self.loaded)
+        self.values = Values(self.session, self.loaded, self.runnable, self.draft)
+
+    @property
+    def spec(self) -> Spec:
+        return self.runnable.spec
+
+    def row(self, index: int) -> StepRow:
+        """The step as it stands now, loaded if it was not."""
+        self.load([index])
+        return self.draft.rows[index]
+
+    def load(self, indexes: Iterable[int]) -> None:
+        missing = [index for index in indexes if index not in self.draft.rows]
+        if missing:
+            around = frozenset().union(*(reach(self.spec, index, NEIGHBOURHOOD) for index in missing))
+            self.draft.add_steps(self.session.steps(self.loaded.row.id, around - self.draft.rows.keys()))
+
+    def settle(self, *facts: Fact) -> None:
+        """Work facts in, and put down what has to be seen to because of them."""
+        while True:
+            try:
+                planned = self.draft.settle(*facts)
+                break
+            except NeedsSteps as needs:
+                self.load(needs.indexes)
+        self.values.forget(planned.steps)
+        self.ready.extend(planned.ready)
+        self.parted.extend(planned.parted)
+        self.superfluous.extend(planned.superfluous)
