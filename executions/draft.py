@@ -177,7 +177,7 @@ class Draft:
 
     def outputs(self, first: int, end: int) -> dict[int, str]:
         """The outputs that the steps from `first` on, before `end`, gave in this very look."""
-        given = [*self.attempts.values(), *self.ends]
+        given: list[AttemptRow | AttemptEnd] = [*self.attempts.values(), *self.ends]
         succeeded = [row for row in given if row.status is AttemptStatus.SUCCEEDED and row.output is not None]
         return {row.index: row.output or "" for row in succeeded if first <= row.index < end}
 

@@ -273,11 +273,11 @@ class _Draft:
                 self._count(waiting=-1)
             case StepStatus.RETRYING:
                 self._count(ready=-1)
-            case StepStatus.PENDING if is_ready(self.spec.step(index), state):
+            case StepStatus.PENDING if is_ready(self.spec.written(index), state):
                 self._count(ready=-1)
 
     def _open(self, index: int) -> None:
-        owner = self.spec.step(index).owner
+        owner = self.spec.written(index).owner
         assert owner is not None, "what is opened belongs to a step"
         if index >= COMPENSATIONS:
             self.compensating = True
@@ -292,7 +292,7 @@ class _Draft:
         elif index >= COMPENSATIONS:
             self.compensating = False
         else:
-            step = self.spec.step(index)
+            step = self.spec.written(index)
             assert step.owner is not None, "a part belongs to a step"
             state, owner = self._state(index), self._state(step.owner)
             failed = state.status is StepStatus.FAILED and step.on_failure is OnFailure.FAIL
@@ -318,7 +318,7 @@ class _Draft:
 
     def _give(self, index: int, *, live: bool) -> bool:
         """One token for a step; True if it is thereby skipped."""
-        step, before = self.spec.step(index), self._state(index)
+        step, before = self.spec.written(index), self._state(index)
         state = replace(before, parents_left=before.parents_left - 1, parents_live=before.parents_live + live)
         self.changed[index] = state
         if state.status is not StepStatus.PENDING or is_ready(step, before):
@@ -327,7 +327,8 @@ class _Draft:
             self.ready.append(index)
             self._count(ready=+1)
             if step.cancels_rest:
-                self.superfluous += [p for p in step.parents if self._state(p).status not in STEP_TERMINAL]
+                parents = self.spec.step(index).parents
+                self.superfluous += [p for p in parents if self._state(p).status not in STEP_TERMINAL]
             return False
         if not _is_hopeless(step, state):
             return False
@@ -389,6 +390,6 @@ def reach(spec: Spec, index: int, limit: int) -> frozenset[int]:
         for child in (*step.children, *(() if step.handler is None else (step.handler,)), *owner):
             if child not in seen:
                 seen[child] = None
-                if child in owner or spec.step(child).effect is Effect.PURE:
+                if child in owner or spec.written(child).effect is Effect.PURE:
                     pending.append(child)
     return frozenset(seen)

@@ -36,19 +36,23 @@ class PartsEnded:
 
 @dataclass(frozen=True, slots=True)
 class SteppedOn:
-    """One step of one execution. `status` is the word on the wire; `attempts` are by number.
+    """One step of one execution. `status` is the word on the wire, `row` where it stands; `attempts` are by number.
 
-    `begun`: whether the newest attempt is of this run, and not of what a redrive undid. `parent` is the name of the
-    step that it is a part of.
+    `parent` is the name of the step that it is a part of.
     """
 
     id: UUID
     spec: StepSpec
     status: str
     attempts: list[Attempt] = field(default_factory=list)
-    begun: bool = True
+    row: Step | None = None
     parent: str | None = None
     parts: PartsEnded | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the newest attempt counts, and is not one of an earlier run that is to be made anew."""
+        return self.row is not None and self.row.status != StepStatus.PENDING
 
     @property
     def last(self) -> Attempt | None:
@@ -94,7 +98,7 @@ def steps_from(execution: Execution, first: int, count: int) -> list[SteppedOn]:
     """`count` steps from index `first` on: the definition's, then parts, then compensations. At most four queries."""
     spec = spec_of(execution)
     specs = list(spec.steps[first : first + count])
-    rows = _rows(execution, Q(index__gte=first, index__lt=first + len(specs)), count)
+    rows = _rows(execution, Q(index__gte=first, index__lt=first + len(specs)), count) if specs else {}
     if len(specs) < count and any(step.body or step.compensation for step in spec.steps):
         later = _later_rows(execution, max(first, PARTS), count - len(specs))
         specs += [spec.step(index) for index in later]
@@ -196,7 +200,7 @@ def _one(execution: Execution, spec: Spec, step: StepSpec, row: Step | None, att
         spec=step,
         status=_told(execution, recorded),
         attempts=attempts,
-        begun=recorded != StepStatus.PENDING,
+        row=row,
         parent=spec.steps[step.owner].name if is_part and step.owner is not None else None,
         parts=_parts(step, row),
     )

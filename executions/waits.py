@@ -28,9 +28,8 @@ class Explained:
 def why_waiting(execution: Execution, named: str) -> Explained:
     """What the step with this name or id waits for: a bounded number of queries. Raises NotFound."""
     spec, found = spec_of(execution), step_of(execution, named)
-    row = execution.steps.filter(index=found.spec.index).first()
+    row, last = found.row, found.last
     due = DueStep.objects.filter(execution=execution, step_index=found.spec.index).order_by("due_at").first()
-    last = found.last
     facts = Facts(
         step=found.spec,
         status=StepStatus(found.status),

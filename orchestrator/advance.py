@@ -23,6 +23,8 @@ from orchestrator.outcomes import Claim, Failed, Outcome, encode
 from workflows.expressions import Scope
 from workflows.failures import StepFailed
 from workflows.spec import (
+    COMPENSATIONS,
+    PARTS,
     EffectfulProgram,
     LoopProgram,
     MapProgram,
@@ -52,6 +54,7 @@ class Advance:
 
     look: Look
     _seen_to: int = 0
+    _prefetched: set[int] = field(default_factory=set)
     _began: float = field(default_factory=time.monotonic)
 
     def decide(self, outcome: Outcome | None, *, may_claim: bool) -> Decided:
@@ -104,7 +107,6 @@ class Advance:
         due = [row.index for row in loaded.due[: DUE_WINDOW - 1] if row.due_at <= loaded.now]
         if not loaded.row.standing.steps_made:
             due = [step.index for step in look.spec.steps if step.is_root]
-        look.load(due)
         look.ready.extendleft(reversed([index for index in due if index not in look.ready]))
 
     def _work_off(self, may_claim: bool) -> None:
@@ -134,14 +136,13 @@ class Advance:
     def _see_to(self, index: int, may_claim: bool) -> None:
         """Take the step up now or, if that has to wait, have it stand as due."""
         look = self.look
-        step, state = look.spec.step(index), look.row(index).state
-        if state.status is StepStatus.PENDING and not is_ready(step, state):
-            return
-        if state.status not in {StepStatus.PENDING, StepStatus.RETRYING, StepStatus.WAITING}:
-            return
         may_begin = look.draft.may_begin(index)
-        if may_begin and self._may_take_up(step, may_claim):
-            self._take_up(step, state.status)
+        if may_begin and self._may_take_up(look.spec.written(index), may_claim):
+            self._at_hand(index)
+            step, state = look.spec.step(index), look.row(index).state
+            ready = state.status is StepStatus.PENDING and is_ready(step, state)
+            if ready or state.status in {StepStatus.RETRYING, StepStatus.WAITING}:
+                self._take_up(step, state.status)
         elif index not in look.draft.due and (may_begin or look.draft.resumable):
             look.draft.schedule(index, look.draft.now)
 
@@ -150,13 +151,25 @@ class Advance:
             return may_claim and self.look.claim is None
         return self._seen_to < AT_ONCE and time.monotonic() - self._began < AT_ONCE_SECONDS
 
+    def _at_hand(self, index: int) -> None:
+        """Have at hand, by few queries, what this step needs and what those do that follow it under this lock."""
+        if index in self._prefetched:
+            return
+        look, indexes = self.look, [index]
+        if not isinstance(look.spec.written(index).program, EffectfulProgram):
+            following = (i for i in look.ready if not isinstance(look.spec.written(i).program, EffectfulProgram))
+            indexes += islice(following, AT_ONCE - self._seen_to)
+        self._prefetched.update(indexes)
+        look.load(indexes)
+        look.values.load_items(i for i in indexes if PARTS <= i < COMPENSATIONS)
+        look.values.load(read for i in indexes for read in look.spec.step(i).reads.values())
+
     def _take_up(self, step: StepSpec, status: StepStatus) -> None:
         """Begin a step that is ready: evaluate it, claim it, or have it wait."""
         look = self.look
         if status is StepStatus.WAITING:
             waits.fire(look, step.index)
             return
-        self._prefetch(step)
         look.draft.unschedule(step.index)
         try:
             scope = look.values.of(step)
@@ -167,13 +180,6 @@ class Advance:
                 self._begin(step, scope)
         except StepFailed as failed:
             self._fail_at_once(step, failed)
-
-    def _prefetch(self, step: StepSpec) -> None:
-        """Have at hand, by one query, what this step reads and what those read that follow it under this lock."""
-        steps = [step]
-        if not isinstance(step.program, EffectfulProgram):
-            steps += [self.look.spec.step(index) for index in islice(self.look.ready, AT_ONCE - self._seen_to)]
-        self.look.values.load(index for each in steps for index in each.reads.values())
 
     def _begin(self, step: StepSpec, scope: Scope) -> None:
         self._seen_to += 1

@@ -24,6 +24,7 @@ class Values:
     runnable: Runnable
     draft: Draft
     _results: dict[int, dict[str, JSON]] = field(default_factory=dict)
+    _items: dict[int, str | None] = field(default_factory=dict)
     _known: dict[int, str] = field(default_factory=dict)
     _roots: dict[str, JSON] = field(default_factory=dict)
 
@@ -82,6 +83,18 @@ class Values:
             output = None if text is None else json_values.load(text)
             self._results[index] = {"status": status.value, "output": output}
 
+    def load_items(self, indexes: Iterable[int]) -> None:
+        """Have at hand, by one query, what these parts work on."""
+        new = self.draft.new_steps
+        wanted = [i for i in indexes if i not in self._items and self._is_item(i)]
+        self._items |= {index: new[index].item for index in wanted if index in new}
+        missing = [index for index in wanted if index not in new]
+        self._items |= self.session.items(self.loaded.row.id, missing) if missing else {}
+
+    def _is_item(self, index: int) -> bool:
+        owner = self.runnable.spec.written(index).owner
+        return owner is not None and isinstance(self.runnable.spec.steps[owner].program, MapProgram)
+
     def _owner(self, step: StepSpec) -> StepSpec | None:
         """The map or loop that the step is a part of."""
         owner = None if step.owner is None else self.runnable.spec.steps[step.owner]
@@ -105,9 +118,8 @@ class Values:
         if not isinstance(owner.program, MapProgram):
             return self.round_outputs(owner, repetition - 1)
         index = self.runnable.spec.part(owner.index, repetition)
-        new = self.draft.new_steps.get(index)
-        text = new.item if new is not None else self.session.items(self.loaded.row.id, [index])[index]
-        return json_values.load(text or "null")
+        self.load_items([index])
+        return json_values.load(self._items[index] or "null")
 
     def _root(self, root: str) -> JSON:
         """What an expression finds under this root; parsed once, however many steps read it."""

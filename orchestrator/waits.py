@@ -119,7 +119,8 @@ def _end_by_child(look: Look, waiting: WaitingAttempt, child: UUID) -> None:
         fact = attempts.succeed(look, waiting.index, waiting.number, found.output or "null", child=str(child))
     else:
         kind = "child_cancelled" if found.status is Status.CANCELLED else "child_failed"
-        message = f"the execution {child} was {found.status.removeprefix('workflow_')}: {found.status_reason}"
+        ended = "was cancelled" if found.status is Status.CANCELLED else "failed"
+        message = f"the execution {child} {ended}: {found.status_reason}"
         details = {"execution_id": str(child), "status": found.status.value, "reason": found.status_reason}
         fact = attempts.fail(look, waiting.index, waiting.number, Failed(Failure(kind, message), details))
     look.settle(fact)

@@ -58,6 +58,8 @@ PARTS = 10_000
 
 Part `n` of step `i` has the index PARTS + i * PARTS + n.
 """
+PARTS_KEPT = 1_000
+"""Parts that a spec keeps at hand once they were asked for."""
 COMPENSATIONS = 1_000_000_000
 """The compensation of step `i` has the index COMPENSATIONS + i."""
 
@@ -206,18 +208,30 @@ class Spec:
     raw: JSON = field(repr=False)
     concurrency: Concurrency | None = None
     priority: int = 0
+    _parts: dict[int, StepSpec] = field(default_factory=dict, repr=False, compare=False)
 
-    def step(self, index: int) -> StepSpec:
-        """The step, part or compensation with this index."""
+    def written(self, index: int) -> StepSpec:
+        """The step, part or compensation with this index as it was written: a part with the first one's links."""
         if index < len(self.steps):
             return self.steps[index]
         if index >= COMPENSATIONS:
             compensation = self.steps[index - COMPENSATIONS].compensation
             assert compensation is not None, "only steps with a compensation have one carried out"
             return compensation
-        owner = self.steps[index // PARTS - 1]
-        repetition, place = divmod(index % PARTS, len(owner.body))
-        return _repeated(owner, owner.body[place], repetition)
+        body = self.steps[index // PARTS - 1].body
+        return body[index % PARTS % len(body)]
+
+    def step(self, index: int) -> StepSpec:
+        """The step, part or compensation with this index."""
+        if not PARTS <= index < COMPENSATIONS:
+            return self.written(index)
+        part = self._parts.get(index)
+        if part is None:
+            if len(self._parts) >= PARTS_KEPT:
+                self._parts.clear()
+            owner = self.steps[index // PARTS - 1]
+            part = self._parts[index] = _repeated(owner, self.written(index), index % PARTS // len(owner.body))
+        return part
 
     def part(self, owner: int, number: int) -> int:
         """The index of a step's part."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -14,13 +15,20 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from contract import json_values
-from executions.models import Attempt, Event, Execution, Step
+from contract.identifiers import run_name
+from contract.problems import NotFound
+from executions.commands.redriving import Prepared
+from executions.models import Attempt, Event, Execution, Step, Submission
 from executions.states import TONES
 from executions.telling import EVENTS, body_of, event_message
+from executions.waits import why_waiting
+from workflows.spec import Spec
 
 STEPS_SHOWN = 50
 ATTEMPTS_SHOWN = 20
 EVENTS_SHOWN = 50
+CHILDREN_SHOWN = 50
+RUNS_SHOWN = 20
 CHARACTERS_SHOWN = 20_000
 
 _LEVEL_TONES = {"info": "neutral", "warning": "warning", "error": "danger"}
@@ -77,10 +85,10 @@ def list_of(model: type[Model], execution: Execution) -> str:
 
 
 def steps_table(execution: Execution, first: int) -> Table:
-    """One page of the steps, from index `first`, each with its newest attempt: two queries."""
-    last = first + STEPS_SHOWN
-    steps = list(Step.objects.filter(execution=execution, index__gte=first, index__lt=last).order_by("index"))
-    newest = {attempt.step_index: attempt for attempt in _newest_attempts(execution, first, last)}
+    """One page of the steps, parts and compensations, from index `first`, each with its newest attempt: two queries."""
+    rows = Step.objects.filter(execution=execution, index__gte=first).order_by("index").defer("item")
+    steps = list(rows[:STEPS_SHOWN])
+    newest = {attempt.step_index: attempt for attempt in _newest_attempts(execution, [step.index for step in steps])}
     headers = ["#", "step", "status", "attempts", "started", "took", "worker", "error"]
     return {"headers": headers, "rows": [_step(step, newest.get(step.index)) for step in steps]}
 
@@ -90,6 +98,76 @@ def attempts_table(step: Step) -> Table:
     rows = Attempt.objects.filter(execution_id=step.execution_id, step_index=step.index).order_by("-number")
     headers = ["attempt", "status", "started", "took", "worker", "code", "error"]
     return {"headers": headers, "rows": [_attempt(row) for row in rows.defer("input", "output")[:ATTEMPTS_SHOWN]]}
+
+
+def reasons_table(step: Step) -> Table:
+    """What a step waits for; nothing for the part of a map that began anew without it."""
+    execution = Execution.objects.select_related("submission", "payment").get(id=step.execution_id)
+    try:
+        reasons = why_waiting(execution, step.name).reasons
+    except NotFound:
+        reasons = ()
+    return {"headers": ["for", "message"], "rows": [[reason.kind, reason.message] for reason in reasons]}
+
+
+def children_table(execution: Execution) -> Table:
+    """Executions that its steps started, the last steps' first."""
+    rows = Submission.objects.filter(parent=execution).select_related("execution").order_by("-parent_step")
+    shown = rows.only("parent_step", "execution__id", "execution__status", "execution__created_at")[:CHILDREN_SHOWN]
+    headers = ["execution", "status", "step", "created"]
+    return {
+        "headers": headers,
+        "rows": [
+            [
+                page_of(row.execution),
+                badge(row.execution.status),
+                row.parent_step,
+                moment(row.execution.created_at),
+            ]
+            for row in shown
+        ],
+    }
+
+
+def runs_table(execution: Execution) -> Table:
+    """The runs before a redrive, newest first."""
+    rows = execution.earlier_runs.order_by("-queued_at")[:RUNS_SHOWN]
+    headers = ["run", "status", "reason", "queued", "finished"]
+    return {
+        "headers": headers,
+        "rows": [
+            [
+                run_name(row.run_id),
+                badge(row.status),
+                row.status_reason or "",
+                moment(row.queued_at),
+                moment(row.finished_at),
+            ]
+            for row in rows
+        ],
+    }
+
+
+def redrive_tables(prepared: Prepared) -> dict[str, Table]:
+    """What a redrive would repeat, begin anew and keep."""
+    spec, plan = prepared.spec, prepared.plan
+    repeats = [
+        [
+            spec.step(repeat.index).name,
+            spec.step(repeat.index).type,
+            spec.step(repeat.index).effect.value,
+            repeat.attempts,
+            badge(repeat.last),
+            "the same" if repeat.same_key else "a new one",
+        ]
+        for repeat in plan.repeats[:STEPS_SHOWN]
+    ]
+    headers = ["step", "type", "effect", "attempts", "came to", "key"]
+    return {
+        _counted("Effects that may be repeated", len(plan.repeats)): {"headers": headers, "rows": repeats},
+        _counted("Steps that begin anew", len(plan.resets)): _names(spec, plan.resets),
+        _counted("Steps that are kept", len(plan.keeps)): _names(spec, plan.keeps),
+    }
 
 
 def events_table(execution: Execution) -> Table:
@@ -116,8 +194,8 @@ def error_of(attempt: Attempt) -> str:
     return f"{error['kind']}: {error['message']}"[:200]
 
 
-def _newest_attempts(execution: Execution, first: int, last: int) -> list[Attempt]:
-    rows = Attempt.objects.filter(execution=execution, step_index__gte=first, step_index__lt=last)
+def _newest_attempts(execution: Execution, indexes: list[int]) -> list[Attempt]:
+    rows = Attempt.objects.filter(execution=execution, step_index__in=indexes)
     return list(rows.order_by("step_index", "-number").distinct("step_index").defer("input", "output"))
 
 
@@ -142,3 +220,11 @@ def _attempt(row: Attempt) -> list[Any]:
 
 def _event(row: Event) -> list[Any]:
     return [row.sequence, moment(row.created_at), event_badge(row), row.step or "", message_of(row)]
+
+
+def _counted(title: str, count: int) -> str:
+    return f"{title}: {count:,}" + (f", the first {STEPS_SHOWN} here" if count > STEPS_SHOWN else "")
+
+
+def _names(spec: Spec, indexes: Sequence[int]) -> Table:
+    return {"headers": ["step"], "rows": [[spec.step(index).name] for index in indexes[:STEPS_SHOWN]]}

@@ -9,14 +9,27 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from contract.identifiers import parse_id
+from contract.identifiers import parse_id, run_name
 from executions import commands
 from executions.admin import panels
-from executions.admin.execution import CONFIRM
+from executions.admin.acting import CONFIRM
+from executions.admin.deciding import StepActions
 from executions.admin.filters import EventTypeFilter
 from executions.admin.operating import ask_and_act
 from executions.admin.windows import EngineAdmin, OfExecutionAdmin
-from executions.models import Application, Arrival, Attempt, DueStep, Event, Payment, Step, Submission, Worker
+from executions.models import (
+    Application,
+    Arrival,
+    Attempt,
+    DueStep,
+    EarlierRun,
+    Event,
+    Execution,
+    Payment,
+    Step,
+    Submission,
+    Worker,
+)
 from executions.money import formatted
 from tenants.admin import ReadOnlyAdmin
 
@@ -61,8 +74,8 @@ class SubmissionAdmin(OfExecutionAdmin):
 
 
 @admin.register(Step)
-class StepAdmin(OfExecutionAdmin):
-    """Steps, with their newest attempts."""
+class StepAdmin(StepActions):
+    """Steps, with what they wait for and their newest attempts."""
 
     list_display = ("name", "index", "coloured", "attempts", "failures", "losses", "of_execution")
     list_filter = ("status",)
@@ -73,12 +86,23 @@ class StepAdmin(OfExecutionAdmin):
         "of_execution",
         ("attempts", "failures", "losses"),
         ("parents_left", "parents_live"),
+        ("parts_made", "parts_left", "parts_failed"),
+        ("generation", "readable_item"),
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Step]:
+        """Without what can be megabytes."""
+        return super().get_queryset(request).defer("item")  # type: ignore[no-any-return]
+
+    @admin.display(description="item")
+    def readable_item(self, row: Step) -> SafeString | str:
+        """Indented."""
+        return panels.pretty(row.item)
+
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **members: Any) -> HttpResponse:
-        """With the table of attempts."""
+        """With the tables of what it waits for and of its attempts."""
         if (step := members.get("obj")) is not None:
-            context["attempts"] = panels.attempts_table(step)
+            context |= {"reasons": panels.reasons_table(step), "attempts": panels.attempts_table(step)}
         return super().render_change_form(request, context, **members)  # type: ignore[no-any-return]
 
 
@@ -91,7 +115,8 @@ class AttemptAdmin(OfExecutionAdmin):
     own_order = ("step_index", "number")
     fields = (
         ("step_index", "number", "coloured"), "of_execution", ("started_at", "finished_at", "duration"),
-        ("worker_name", "worker", "code_version"), "readable_error", "readable_input", "readable_output",
+        ("worker_name", "worker", "code_version"), "started_execution",
+        "readable_error", "readable_input", "readable_output",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
@@ -102,6 +127,11 @@ class AttemptAdmin(OfExecutionAdmin):
     def duration(self, row: Attempt) -> str:
         """From start to end."""
         return panels.took(row)
+
+    @admin.display(description="started execution")
+    def started_execution(self, row: Attempt) -> SafeString | str:
+        """A link to the execution that was started for it."""
+        return panels.page_of(Execution(id=row.child), str(row.child)) if row.child else "-"
 
     @admin.display(description="input")
     def readable_input(self, row: Attempt) -> SafeString | str:
@@ -153,11 +183,37 @@ class DueStepAdmin(OfExecutionAdmin):
     own_order = ("due_at", "step_index")
 
 
+@admin.register(EarlierRun)
+class EarlierRunAdmin(OfExecutionAdmin):
+    """Runs that ended before a redrive."""
+
+    list_display = ("run_name", "coloured", "status_reason", "queued_at", "finished_at", "of_execution")
+    own_order = ("queued_at",)
+    fields = (
+        ("run_name", "coloured"), "of_execution", "status_reason", ("queued_at", "started_at", "finished_at"),
+        "readable_parameters",
+    )  # fmt: skip
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:  # noqa: ARG002
+        """Newest first: its key is the run's id."""
+        return ("-pk",)
+
+    @admin.display(description="run id")
+    def run_name(self, row: EarlierRun) -> str:
+        """As the API spells it."""
+        return run_name(row.run_id)
+
+    @admin.display(description="parameters")
+    def readable_parameters(self, row: EarlierRun) -> SafeString | str:
+        """Indented."""
+        return panels.pretty(row.parameters)
+
+
 @admin.register(Arrival)
 class ArrivalAdmin(OfExecutionAdmin):
     """The inboxes."""
 
-    list_display = ("id", "kind", "actor", "created_at", "consumed_at", "of_execution")
+    list_display = ("id", "kind", "name", "actor", "created_at", "kept_at", "consumed_at", "of_execution")
     list_filter = ("kind",)
 
 

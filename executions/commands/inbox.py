@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from contract import json_values
 from contract.json_values import JSON
-from contract.problems import Conflict
+from contract.problems import Conflict, FieldProblem, InvalidContent
 from executions.announce import announce
 from executions.models import ArrivalKind, Execution
 from executions.rows import database_now
@@ -29,6 +30,14 @@ def arrive(
     with connection.cursor() as cursor:
         cursor.execute(_WAKE, [Status.AWAITING_PAYMENT.value, Intent.PAUSE.value, PAUSED, execution.id])
     transaction.on_commit(announce)
+
+
+def check_size(value: JSON, field: str, room: int = 0) -> None:
+    """Raises InvalidContent where a value is too large to become a step's output, with `room` bytes around it."""
+    most = settings.OUTPUT_LIMIT_BYTES - room
+    if len(json_values.dump(value).encode()) > most:
+        problem = FieldProblem(field, "too_long", f"at most {most:,} bytes are allowed")
+        raise InvalidContent(problem.message, fields=[problem])
 
 
 def check_live(execution: Execution) -> None:

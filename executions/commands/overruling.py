@@ -9,7 +9,7 @@ from django.db import transaction
 
 from contract.json_values import JSON
 from contract.problems import Conflict
-from executions.commands.inbox import arrive, check_live
+from executions.commands.inbox import arrive, check_live, check_size
 from executions.models import ArrivalKind
 from executions.rows import lock
 from executions.states import STEP_MOVES, StepStatus
@@ -28,14 +28,15 @@ def skip(execution_id: UUID, step: str, reason: str, actor: str) -> None:
 
 
 def complete(execution_id: UUID, step: str, output: JSON, reason: str, actor: str) -> None:
-    """Go on as if the step had succeeded with this output. Raises as skip does."""
+    """Go on as if the step had succeeded with this output. Raises as skip does; InvalidContent if it is too large."""
     _overrule(execution_id, step, ArrivalKind.COMPLETE, {"reason": reason, "output": output}, actor)
 
 
 def resolve(execution_id: UUID, step: str, outcome: str, output: JSON, *, reason: str, actor: str) -> None:
     """Say how a step came out of which nobody knows: one of OUTCOMES; `output` goes with succeeded.
 
-    Raises NotFound; Conflict where the execution has ended, or the step's outcome is known (not_unknown).
+    Raises NotFound; Conflict where the execution has ended, or the step's outcome is known (not_unknown);
+    InvalidContent where the output is too large.
     """
     with transaction.atomic():
         execution = lock(execution_id)
@@ -43,6 +44,7 @@ def resolve(execution_id: UUID, step: str, outcome: str, output: JSON, *, reason
         check_live(execution)
         if found.status != StepStatus.OUTCOME_UNKNOWN or found.last is None:
             raise Conflict(f"the outcome of the step {found.spec.name!r} is not unknown", reason="not_unknown")
+        check_size(output, "/output")
         payload = {
             "index": found.spec.index,
             "number": found.last.number,
@@ -61,4 +63,5 @@ def _overrule(execution_id: UUID, step: str, kind: ArrivalKind, told: dict[str, 
         check_live(execution)
         if found.status not in possible:
             raise Conflict(f"the step {found.spec.name!r} is {found.status}", reason="step_not_open")
+        check_size(told.get("output"), "/output")
         arrive(execution, kind, {"index": found.spec.index, **told}, actor)

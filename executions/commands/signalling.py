@@ -9,12 +9,15 @@ from django.db import transaction
 
 from contract.json_values import JSON
 from contract.problems import FieldProblem, InvalidContent, NotFound
-from executions.commands.inbox import arrive, check_live
+from executions.commands.inbox import arrive, check_live, check_size
 from executions.models import ArrivalKind
 from executions.rows import lock
 from executions.steps import spec_of
 from workflows.schemas import Schema
 from workflows.spec import Spec, WaitProgram
+
+AROUND_A_PAYLOAD = 512
+"""Bytes that the output of a wait has around the payload of its signal, at most."""
 
 
 def signal(execution_id: UUID, name: str, payload: JSON, actor: str) -> None:
@@ -28,6 +31,7 @@ def signal(execution_id: UUID, name: str, payload: JSON, actor: str) -> None:
         schemas = _schemas(spec_of(execution), name)
         check_live(execution)
         _check_payload(schemas, payload)
+        check_size(payload, "/payload", AROUND_A_PAYLOAD)
         arrive(execution, ArrivalKind.SIGNAL, {"payload": payload}, actor, name)
 
 

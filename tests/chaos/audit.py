@@ -23,7 +23,7 @@ RECOVERY_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that was seen of a run. `shapes`: by workflow; `effects`: by path of the sink, each key's arrivals."""
+    """Everything that was seen of a run. `shapes`: by workflow; `effects`: by path of the sink, each one's arrivals."""
 
     shapes: Mapping[str, Shape]
     faults: Sequence[Fault]
@@ -100,7 +100,7 @@ def _counts(evidence: Evidence) -> dict[str, int]:
         "effects seen": sum(map(len, evidence.effects.values())),
         "idempotent effects repeated": len(_repeated(evidence, AGAIN)),
         "at-most-once effects of unknown outcome": attempts["outcome_unknown"],
-        "executions resolved by the operator": evidence.resolved,
+        "of these resolved by the operator": evidence.resolved,
     }
 
 
@@ -109,7 +109,7 @@ def _late(records: Sequence[Record]) -> int:
 
 
 def _repeated(evidence: Evidence, path: str) -> list[str]:
-    return [f"{key} {times} times" for key, times in evidence.effects[path].items() if times > 1]
+    return [f"{effect} {times} times" for effect, times in evidence.effects[path].items() if times > 1]
 
 
 def _owed(evidence: Evidence) -> Iterator[Owed]:
@@ -145,30 +145,30 @@ def _stuck(evidence: Evidence) -> Iterator[str]:
 
 
 def _ended_otherwise(evidence: Evidence) -> Iterator[str]:
-    """Executions that did not succeed, every step of theirs, though nobody cancelled them and nothing is unknown.
+    """Executions that nobody cancelled and that came to another end than their shape's, or not by all its steps.
 
     A child is cancelled with its parent.
     """
-    cancelled = {order.key for order in evidence.orders if order.cancel_after is not None}
+    may_be_cancelled = {order.key for order in evidence.orders if order.cancel_after is not None} | {None}
     for record in evidence.records:
-        unknown = StepStatus.OUTCOME_UNKNOWN in record.steps.values()
-        may_be_cancelled = unknown or record.key in cancelled or record.key is None
-        if record.status == Status.SUCCEEDED:
-            unfinished = sorted(name for name, status in record.steps.items() if status != StepStatus.SUCCEEDED)
-            if unfinished:
-                yield f"{record.id} succeeded without {', '.join(unfinished)}"
-        elif record.status in TERMINAL and not (may_be_cancelled and record.status == Status.CANCELLED):
+        end = evidence.shapes[record.workflow_id].end
+        unfinished = sorted(name for name, status in record.steps.items() if status != StepStatus.SUCCEEDED)
+        if record.status == end == Status.SUCCEEDED and unfinished:
+            yield f"{record.id} succeeded without {', '.join(unfinished)}"
+        cancelled = record.status == Status.CANCELLED and record.key in may_be_cancelled
+        if record.status in TERMINAL and record.status != end and not cancelled:
             yield f"{record.id} is {record.status}"
 
 
 def _missing_effects(evidence: Evidence) -> Iterator[str]:
-    """Steps that succeeded without their effect."""
+    """Executions that ended as they should, without the effect that belongs to it."""
     for record in evidence.records:
-        path = evidence.shapes[record.workflow_id].path
-        if path is None or record.steps.get("call") != StepStatus.SUCCEEDED:
+        shape = evidence.shapes[record.workflow_id]
+        if shape.effect is None or record.status != shape.end:
             continue
-        if f"{record.id}:call:1" not in evidence.effects[path]:
-            yield record.id
+        path, step = shape.effect
+        if f"{record.id}:{step}" not in evidence.effects[path]:
+            yield f"{record.id}: {step}"
 
 
 def _every(check: Callable[[Record], Iterator[str]]) -> Callable[[Evidence], Iterator[str]]:
@@ -191,6 +191,6 @@ CHECKS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
     "steps started before their needs": _early,
     "steps that succeeded twice": _every(repeated_successes),
     "at-most-once effects repeated": lambda evidence: iter(_repeated(evidence, ONCE)),
-    "effects recorded that never came about": _missing_effects,
+    "effects that never came about": _missing_effects,
 }
 """Each must find nothing."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from config.stack.data_dir import CHECKOUT
 from contract import json_values
+from executions.states import Status
 from workflows.wfformat import definition_of
 
 AGAIN, ONCE = "/again", "/once"
@@ -34,12 +35,16 @@ Needs = Mapping[str, Need]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One workflow: its definition, how often it is chosen against the others, and the sink's path it calls, if any."""
+    """One workflow: its steps, how often it is chosen against the others, its end, and the effect it has by then.
+
+    `effect` is the sink's path and the name of the step that calls it.
+    """
 
     name: str
     steps: list[Step]
     share: float
-    path: str | None = None
+    effect: tuple[str, str] | None = None
+    end: Status = Status.SUCCEEDED
 
     def needs(self) -> Needs:
         """What must have ended before each step may start."""
@@ -47,14 +52,21 @@ class Shape:
 
 
 def shapes(sink: str, *, traces: bool) -> list[Shape]:
-    """Every shape; `sink` is the address of the sink. The traces together are chosen one time in thirty."""
+    """Every shape; `sink` is the address of the sink. The traces together are chosen as often as one share."""
+    once = _call(sink + ONCE, "at_most_once")
     made = [
         Shape("chain", [_sleep(f"s{n}", *([f"s{n - 1}"] if n else [])) for n in range(5)], 4),
         Shape("diamond", _diamond(), 5),
+        Shape("any", _diamond(join="any"), 2),
         Shape("fan", _fan(8), 3),
         Shape("retries", _retries(), 3),
-        Shape("idempotent effect", _effect(sink + AGAIN, "idempotent"), 8, AGAIN),
-        Shape("at-most-once effect", _effect(sink + ONCE, "at_most_once"), 8, ONCE),
+        Shape("idempotent effect", _around("call", _call(sink + AGAIN, "idempotent")), 8, (AGAIN, "call")),
+        Shape("at-most-once effect", _around("call", once), 8, (ONCE, "call")),
+        Shape("map", _around("each", _map(9)), 2),
+        Shape("loop", _around("rounds", _loop(3)), 2),
+        Shape("timer", _around("pause", {"type": "wait", "config": {"seconds": 0.5}}), 2),
+        Shape("child", _around("child", {"type": "workflow", "config": {"workflow_id": "chain"}}), 2),
+        Shape("compensation", _compensated(once), 3, (ONCE, "compensate[done]"), Status.FAILED),
     ]
     found = list(_traces()) if traces else []
     return made + [Shape(name, steps, 1 / len(found)) for name, steps in found]
@@ -64,7 +76,7 @@ def _enough(step: Step) -> int:
     join = step.get("join", "all")
     asked = join["n"] if isinstance(join, dict) else join
     words = {"all": len(step["depends_on"]), "any": 1}
-    return int(words.get(asked, asked))
+    return words[asked] if asked in words else int(asked)
 
 
 def _step(name: str, tool: str, arguments: dict[str, Any], depends_on: tuple[str, ...], **members: Any) -> Step:
@@ -77,8 +89,14 @@ def _sleep(name: str, *depends_on: str) -> Step:
     return _step(name, "sleep", {"seconds": _SLEEP_SECONDS}, depends_on)
 
 
-def _diamond() -> list[Step]:
-    return [_sleep("first"), _sleep("left", "first"), _sleep("right", "first"), _sleep("last", "left", "right")]
+def _around(name: str, step: Step) -> list[Step]:
+    """The step under this name, with one before and one after it."""
+    return [_sleep("before"), {"name": name, "depends_on": ["before"], **step}, _sleep("after", name)]
+
+
+def _diamond(**last: Any) -> list[Step]:
+    ends = {**_sleep("last", "left", "right"), **last}
+    return [_sleep("first"), _sleep("left", "first"), _sleep("right", "first"), ends]
 
 
 def _fan(width: int) -> list[Step]:
@@ -91,10 +109,29 @@ def _retries() -> list[Step]:
     return [_step("stubborn", "fail", {"times": 2}, (), retry=retry), _sleep("after", "stubborn")]
 
 
-def _effect(url: str, effect: str) -> list[Step]:
-    config = {"method": "POST", "url": url, "effect": effect}
-    call: Step = {"name": "call", "type": "http", "config": config, "depends_on": ["before"]}
-    return [_sleep("before"), call, _sleep("after", "call")]
+def _call(url: str, effect: str) -> Step:
+    return {"type": "http", "config": {"method": "POST", "url": url, "effect": effect}}
+
+
+def _map(width: int) -> Step:
+    each = {"type": "tool_call", "config": {"tool": "sleep", "arguments": {"seconds": "${{ item }}"}}}
+    return {"type": "map", "config": {"over": [_SLEEP_SECONDS] * width, "max_parallel": 3, "step": each}}
+
+
+def _loop(rounds: int) -> Step:
+    count: Step = {
+        "name": "count",
+        "type": "transform",
+        "config": {"output": "${{ index + 1 }}"},
+        "depends_on": ["turn"],
+    }
+    config = {"body": [_sleep("turn"), count], "until": f"steps.count.output >= {rounds}", "max_iterations": 10}
+    return {"type": "loop", "config": config}
+
+
+def _compensated(undo: Step) -> list[Step]:
+    """What succeeded is undone because the step after it fails for good."""
+    return [{**_sleep("done"), "compensate": undo}, _step("doomed", "fail", {}, ("done",))]
 
 
 def _traces() -> Iterator[tuple[str, list[Step]]]:

@@ -24,13 +24,13 @@ class Sink:
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 
     def seen(self, path: str) -> Counter[str]:
-        """How often each key arrived at this path."""
+        """How often each effect arrived at this path, by execution:step, whatever its key said beyond that."""
         with self._lock:
             return Counter(self._seen.get(path, {}))
 
     def _record(self, path: str, key: str) -> None:
         with self._lock:
-            self._seen.setdefault(path, Counter())[key] += 1
+            self._seen.setdefault(path, Counter())[key.rpartition(":")[0]] += 1
 
     def __enter__(self) -> Self:
         self._thread.start()

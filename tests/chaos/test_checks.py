@@ -14,6 +14,7 @@ import pytest
 
 from config.stack.data_dir import CHECKOUT
 from executions.events import GENESIS, Happening, chain
+from executions.states import Status
 from tests.chaos.audit import CHECKS, Evidence, Verdict, audit
 from tests.chaos.faults import KINDS, Fault
 from tests.chaos.ledger import Arrival, Attempt, Event, Record
@@ -24,7 +25,7 @@ from tests.chaos.shapes import AGAIN, ONCE, Shape
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 STEPS: list[Any] = [{"name": "before", "depends_on": []}, {"name": "call", "depends_on": ["before"]}]
-SHAPE = Shape("at-most-once effect", STEPS, 1, ONCE)
+SHAPE = Shape("at-most-once effect", STEPS, 1, (ONCE, "call"))
 RIGHT = (
     "execution.created",
     "execution.queued",
@@ -66,7 +67,7 @@ def evidence(*records: Record) -> Evidence:
         faults=[Fault("flush", BEGAN.timestamp() + 0.5, "")],
         orders=[order],
         records=records or [record()],
-        effects={AGAIN: Counter(), ONCE: Counter({"e1:call:1": 1})},
+        effects={AGAIN: Counter(), ONCE: Counter({"e1:call": 1})},
         overdue=set(),
         most_live=1,
         held_back=0,
@@ -101,7 +102,7 @@ def with_another_body() -> Evidence:
 
 def with_effects(path: str, **times: int) -> Evidence:
     right = evidence()
-    return replace(right, effects={**right.effects, path: Counter({"e1:call:1": times["times"]})})
+    return replace(right, effects={**right.effects, path: Counter({"e1:call": times["times"]})})
 
 
 def with_order(**members: object) -> Evidence:
@@ -146,7 +147,7 @@ DAMAGES: list[tuple[str, Callable[[], Evidence]]] = [
     ("steps that succeeded twice", lambda: changed(attempts=TWICE[:1])),
     ("at-most-once effects repeated", lambda: with_effects(ONCE, times=2)),
     (
-        "effects recorded that never came about",
+        "effects that never came about",
         lambda: replace(evidence(), effects={ONCE: Counter(), AGAIN: Counter()}),
     ),
 ]
@@ -169,12 +170,16 @@ def test_idempotent_effects_may_be_repeated_and_are_counted() -> None:
     assert verdict.counts["idempotent effects repeated"] == 1
 
 
-def test_what_an_operator_ended_for_its_unknown_outcome_is_not_stuck() -> None:
-    told = [*RIGHT[:6], "step.outcome_unknown call", "execution.waiting", "execution.cancelled"]
-    waiting = replace(
-        record(*told, status="workflow_cancelled"), steps={"before": "succeeded", "call": "outcome_unknown"}
-    )
-    assert found(audit(evidence(replace(waiting, attempts=waiting.attempts[:2])))) == set()
+def test_an_unknown_outcome_that_was_resolved_is_no_illegal_move() -> None:
+    unknown = ["step.outcome_unknown call", "execution.waiting", "execution.resumed", "step.retrying call"]
+    assert found(audit(evidence(record(*RIGHT[:6], *unknown, *RIGHT[7:])))) == set()
+
+
+def test_a_shape_that_is_to_fail_must_fail() -> None:
+    failed = record(*RIGHT[:-1], "execution.failed", status="workflow_failed")
+    doomed = {"w1": replace(SHAPE, end=Status.FAILED)}
+    assert found(audit(replace(evidence(failed), shapes=doomed))) == set()
+    assert found(audit(replace(evidence(), shapes=doomed))) == {"ended otherwise than they should"}
 
 
 def since_and_until(owed: Sequence[Owed]) -> list[tuple[float, float]]:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import psycopg
@@ -77,7 +77,7 @@ def _evidence(trial: Trial, folder: Path, say: Say) -> Evidence:
             finally:
                 load.stop()
             say("no more faults; waiting for the end of what is live")
-            resolved = _settle(api, url)
+            resolved = _settle(api, url, sink)
         records = read(url)
     return Evidence(
         shapes=workflows,
@@ -143,27 +143,30 @@ def _rounds(kinds: Sequence[str], rng: Random) -> Iterator[str]:
         rng.shuffle(one)
 
 
-def _settle(api: Api, url: str) -> int:
-    """Return once nothing is live, or when the time for that is over; how many executions an operator had to end.
+def _settle(api: Api, url: str, sink: Sink) -> int:
+    """Return once nothing is live, or when the time for that is over; how many outcomes an operator had to resolve.
 
-    One that waits only because nobody knows how an effect came out is for an operator, who here cancels it.
+    Nobody in the stack knows how they came out, but here the sink does.
     """
-    resolved: set[str] = set()
+    resolved: set[tuple[str, str]] = set()
     until = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < until:
         with psycopg.connect(url) as connection:
-            live = connection.execute(_LIVE).fetchall()
-        for execution_id, is_for_an_operator in live:
-            if is_for_an_operator and execution_id not in resolved:
-                api.post(f"/v1/executions/{execution_id}/cancel", {"reason": "the outcome is unknown"})
-                resolved.add(execution_id)
-        if not live:
+            unknown = {(execution_id, step) for execution_id, step in connection.execute(_UNKNOWN)}
+            live = connection.execute(_LIVE).fetchone()
+        for execution_id, step in unknown - resolved:
+            outcome = "succeeded" if f"{execution_id}:{step}" in sink.seen(ONCE) else "retry"
+            told = {"outcome": outcome, "reason": "the sink was looked at"}
+            api.post(f"/v1/executions/{execution_id}/steps/{quote(step, safe='')}/resolve", told)
+        resolved |= unknown
+        if live == (0,):
             break
         time.sleep(0.2)
     return len(resolved)
 
 
-_LIVE = """
-SELECT e.id::text, e.status = 'workflow_waiting' AND EXISTS (
-  SELECT FROM step s WHERE s.execution_id = e.id AND s.status = 'outcome_unknown')
-FROM execution e WHERE e.finished_at IS NULL"""
+_LIVE = "SELECT count(*) FROM execution WHERE finished_at IS NULL"
+
+_UNKNOWN = """
+SELECT e.id::text, s.name FROM execution e JOIN step s ON s.execution_id = e.id
+WHERE e.finished_at IS NULL AND s.status = 'outcome_unknown'"""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from executions.creation import Origin, Request, create_execution
 from executions.models import Execution
@@ -72,7 +74,7 @@ class World:
 
     def __post_init__(self) -> None:
         limits, held = Limits(settings.OUTPUT_LIMIT_BYTES), Held()
-        self.store = PostgresStore(database_url(), self.carrier, self.now)
+        self.store = PostgresStore(database_url(), self.carrier, lambda: self.now())
         self.engine = Engine(
             store=self.store,
             runnables=Runnables(),
@@ -87,6 +89,12 @@ class World:
 
     def drain(self, seconds: float = 10.0) -> int:
         return self.engine.drain(seconds)
+
+    def drain_after(self, seconds: float) -> int:
+        """Drain as this engine would when so many seconds have gone by; its clock goes on from there."""
+        ahead = timedelta(seconds=seconds) + ((self.now() or timezone.now()) - timezone.now())
+        self.now = lambda: timezone.now() + ahead
+        return self.drain()
 
     def close(self) -> None:
         self.store.close()
@@ -104,3 +112,57 @@ def noop(name: str, *depends_on: str, **members: Any) -> dict[str, Any]:
 
 def transform(name: str, output: Any, *depends_on: str, **members: Any) -> dict[str, Any]:
     return {"name": name, "type": "transform", "config": {"output": output}, "depends_on": list(depends_on), **members}
+
+
+def wait(name: str, *depends_on: str, **config: Any) -> dict[str, Any]:
+    return {"name": name, "type": "wait", "config": config, "depends_on": list(depends_on)}
+
+
+def failing(name: str, *depends_on: str, **members: Any) -> dict[str, Any]:
+    """A step that fails each time; with `times`, so many times and then no more."""
+    arguments = {"times": members.pop("times")} if "times" in members else {}
+    config = {"tool": "fail", "arguments": arguments}
+    return {"name": name, "type": "tool_call", "config": config, "depends_on": list(depends_on), **members}
+
+
+def child(name: str, workflow_id: str, *depends_on: str, given: Any = None, **members: Any) -> dict[str, Any]:
+    """A step that starts an execution of this workflow."""
+    config = {"workflow_id": workflow_id, "input": given or {}}
+    return {"name": name, "type": "workflow", "config": config, "depends_on": list(depends_on), **members}
+
+
+def ended(execution: Execution) -> tuple[str, str | None]:
+    """Where it stands now, and why."""
+    execution.refresh_from_db()
+    return execution.status, execution.status_reason
+
+
+def output(execution: Execution) -> Any:
+    """What it came to; None while it has not succeeded."""
+    execution.refresh_from_db()
+    return None if execution.output is None else json.loads(execution.output)
+
+
+def attempts(execution: Execution, step: str) -> list[str]:
+    """How the attempts at a step, part or compensation stand, in order."""
+    index = execution.steps.get(name=step).index
+    return list(execution.attempts.filter(step_index=index).order_by("number").values_list("status", flat=True))
+
+
+def result(execution: Execution, step: str) -> Any:
+    """The output of a step's newest attempt, or the error where it has none."""
+    index = execution.steps.get(name=step).index
+    newest = execution.attempts.filter(step_index=index).order_by("-number")[0]
+    return json.loads(newest.output or newest.error or "null")
+
+
+def begun(execution: Execution) -> list[str]:
+    """The steps in the order in which attempts at them began."""
+    events = execution.events.filter(type="step.started").order_by("sequence")
+    return [step or "" for step in events.values_list("step", flat=True)]
+
+
+def told(execution: Execution, event: str) -> list[tuple[str | None, dict[str, Any]]]:
+    """The step and the data of every event of a type, in order."""
+    events = execution.events.filter(type=event).order_by("sequence")
+    return [(row.step, json.loads(row.body)["data"]) for row in events]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -186,4 +187,4 @@ def test_a_decision_under_a_key_is_taken_once_and_answered_again(alice: Caller) 
     again = alice.post(path, {}, Idempotency_Key="once")
     assert first.status_code == again.status_code == 200
     assert again.headers["Idempotent-Replayed"] == "true"
-    assert Arrival.objects.filter(execution=execution, kind="decision").count() == 1
+    assert Arrival.objects.filter(execution=UUID(execution), kind="decision").count() == 1

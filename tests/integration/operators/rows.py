@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from executions.models import Application, Arrival, Attempt, DueStep, Event, Execution, Step, Worker
+from executions.models import Application, Arrival, Attempt, DueStep, EarlierRun, Event, Execution, Step, Worker
 from tenants.models import Tenant
 from tests.integration.engine.world import noop, published, submitted
 
@@ -69,6 +69,9 @@ def one_of_each(tenant: Tenant) -> None:
     """At least one row of every model."""
     unpaid(tenant)
     execution = with_steps(tenant, 1)
+    EarlierRun.objects.create(
+        run_id=BOOT, execution=execution, status="workflow_failed", queued_at=WHEN, finished_at=WHEN
+    )
     DueStep.objects.create(execution=execution, step_index=0, due_at=WHEN)
     Arrival.objects.create(execution=execution, kind="cancel", actor="somebody", created_at=WHEN)
     Worker.objects.create(boot_id=BOOT, name="host:1", started_at=WHEN, beat_at=WHEN, expires_at=WHEN)

@@ -11,11 +11,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from contract.identifiers import run_name
-from executions.models import Attempt, Event, Execution, Step
+from contract.identifiers import new_id, run_name
+from executions.models import Attempt, EarlierRun, Event, Execution, Step
 from executions.states import TONES, AttemptStatus, PaymentStatus, Status, StepStatus
 from tenants.models import Tenant
-from tests.integration.operators.rows import attempt, event, one_of_each, queued, unpaid, with_steps
+from tests.integration.operators.rows import WHEN, attempt, event, one_of_each, queued, unpaid, with_steps
+from workflows.spec import COMPENSATIONS, PARTS
 
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "executions"]
 
@@ -39,6 +40,7 @@ def test_every_model_has_a_window() -> None:
     names = {model.__name__ for model in MODELS}
     assert names == {
         "Execution", "Submission", "Step", "Attempt", "DueStep", "Event", "Arrival", "Worker", "Application", "Payment",
+        "EarlierRun",
     }  # fmt: skip
 
 
@@ -104,6 +106,46 @@ def test_all_steps_are_reached_page_by_page(operator: Client, alice: Tenant) -> 
 def test_a_step_is_shown_with_its_newest_attempt(operator: Client, alice: Tenant) -> None:
     row = operator.get(page(with_steps(alice, 1))).context["steps"]["rows"][0]
     assert (row[6], row[7]) == ("host:2", "timeout: no answer")
+
+
+def test_parts_and_compensations_follow_the_steps(operator: Client, alice: Tenant) -> None:
+    execution = with_steps(alice, 60)
+    for index, name in ((PARTS + 3, "s0[3]"), (COMPENSATIONS, "compensate[s0]")):
+        Step.objects.create(execution=execution, index=index, name=name, status="waiting", parents_left=0)
+    context = operator.get(page(execution), {"steps": 50}).context
+    assert [row[0] for row in context["steps"]["rows"]] == [*range(50, 60), PARTS + 3, COMPENSATIONS]
+    assert (context["steps_first"], context["steps_after"]) == (True, None)
+
+
+def test_the_children_and_the_earlier_runs_of_an_execution_are_shown(operator: Client, alice: Tenant) -> None:
+    parent, child = queued(alice), queued(alice)
+    child.submission.parent, child.submission.parent_step = parent, 7
+    child.submission.save()
+    earlier = EarlierRun.objects.create(
+        run_id=new_id(), execution=parent, status="workflow_failed", status_reason="no answer", queued_at=WHEN,
+        finished_at=WHEN,
+    )  # fmt: skip
+    context = operator.get(page(parent)).context
+    [shown] = context["children"]["rows"]
+    assert (str(child.id) in shown[0], shown[2]) == (True, 7)
+    [run] = context["earlier_runs"]["rows"]
+    assert (run[0], run[2]) == (run_name(earlier.run_id), "no answer")
+    assert page(parent) in operator.get(page(child)).content.decode()
+    for _ in range(3):
+        more = queued(alice)
+        more.submission.parent = parent
+        more.submission.save()
+    few = len(queries(operator, page(child)))
+    assert len(queries(operator, page(parent))) == few
+    found = operator.get(changelist(Execution), {"q": run_name(earlier.run_id)}).context["cl"].result_list
+    assert [row.id for row in found] == [parent.id]
+
+
+def test_the_page_of_a_step_says_what_it_waits_for(operator: Client, alice: Tenant) -> None:
+    execution = queued(alice)
+    step = Step.objects.create(execution=execution, index=0, name="only", status="pending", parents_left=0)
+    [reason] = operator.get(page(step)).context["reasons"]["rows"]
+    assert reason == ["worker", "It is ready: the next worker that is free takes it."]
 
 
 def test_input_and_output_are_indented_escaped_and_cut(operator: Client, alice: Tenant) -> None:
