@@ -200,7 +200,8 @@ class Draft:
         if self.ending is not None:
             self._finish(self.ending, output, outcome)
         row = self.loaded.row
-        self.standing = replace(self.standing, due_at=self._due_at(), tries=0, steps_made=True)
+        made = self.standing.steps_made or not self.blocked
+        self.standing = replace(self.standing, due_at=self._due_at(), tries=0, steps_made=made)
         moved = self.ending is not None or "start" in self.moves
         events, _ = chain(str(row.id), row.event_sequence, row.chain_head, self.happenings, self.now)
         return Change(
@@ -209,8 +210,8 @@ class Draft:
             standing=self.standing,
             moves=self.moves,
             events=events,
-            steps={index: self.rows[index] for index in sorted(self.touched)},
-            new_steps=self.new_steps,
+            steps={index: self.rows[index] for index in sorted(self.touched)} if made else {},
+            new_steps=self.new_steps if made else {},
             attempts=list(self.attempts.values()),
             ends=self.ends,
             due_gone=self.due_gone,

@@ -84,7 +84,7 @@ def redrive(spec: Spec, recorded: Mapping[int, Recorded], from_step: int | None 
     `recorded` are all rows of the execution's steps, parts and compensations; the cost grows with them.
     """
     resets = _steps_reset(spec, recorded, from_step)
-    changed_before = _below(spec, resets) | {index for index in resets if _was_compensated(recorded, index)}
+    changed_before = _below(spec, resets)
     continued = {i for i in resets if spec.steps[i].body and i != from_step and i not in changed_before}
     parts = {index for owner in continued for index in _parts_reset(spec, recorded, owner)}
     undone = {index for index in recorded if index >= COMPENSATIONS}
@@ -103,7 +103,7 @@ def redrive(spec: Spec, recorded: Mapping[int, Recorded], from_step: int | None 
         moves=tuple(_moves(recorded, changed)),
         open_attempts=tuple(_open_attempts(recorded, changed)),
         counters=recount.counters,
-        due=tuple(sorted(index for index in recount.ready if index < PARTS)),
+        due=tuple(sorted(recount.ready)),
     )
 
 

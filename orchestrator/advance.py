@@ -143,6 +143,8 @@ class Advance:
             ready = state.status is StepStatus.PENDING and is_ready(step, state)
             if ready or state.status in {StepStatus.RETRYING, StepStatus.WAITING}:
                 self._take_up(step, state.status)
+            else:
+                look.draft.unschedule(index)
         elif index not in look.draft.due and (may_begin or look.draft.resumable):
             look.draft.schedule(index, look.draft.now)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from contract import json_values
 from executions.change import ArrivalRow, AttemptEnd, AttemptRow
-from executions.plan import Ended, Headed, Waits
+from executions.plan import Ended, Headed
 from executions.retry import Failure
 from executions.states import STEP_TERMINAL, TERMINAL, AttemptStatus, Intent, StepStatus
 from orchestrator import attempts, cancelling, waits
@@ -30,10 +30,7 @@ def take_in_outcome(look: Look, outcome: Outcome) -> None:
         case Failed():
             look.settle(attempts.fail(look, index, number, result))
         case Handed(child):
-            look.draft.end(AttemptEnd(index, number, AttemptStatus.WAITING, child=child))
-            look.draft.note(index, attempt=number, child=str(child))
-            look.settle(Waits(index))
-            waits.bound(look, look.spec.step(index))
+            waits.hand(look, index, number, child)
         case NotBegun():
             look.settle(attempts.lose(look, index, number, Effect.IDEMPOTENT))
 

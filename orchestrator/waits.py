@@ -8,7 +8,7 @@ from uuid import UUID
 from contract import json_values
 from contract.json_values import JSON
 from contract.timestamps import parse, wire
-from executions.change import ArrivalRow, WaitingAttempt
+from executions.change import ArrivalRow, AttemptEnd, WaitingAttempt
 from executions.events import digest
 from executions.plan import Began, Waits
 from executions.retry import Failure
@@ -60,9 +60,10 @@ def fire(look: Look, index: int) -> None:
         return
     awaited = json_values.load(waiting.input or "{}")
     fires_at = _moment(awaited["fires_at"])
+    times_out_at = _moment(awaited["times_out_at"])
     if fires_at is not None and fires_at <= look.draft.now:
         _succeed(look, waiting, {"by": "timer"})
-    else:
+    elif times_out_at is not None and times_out_at <= look.draft.now:
         failure = Failure("timeout", "what it waited for did not come in time")
         result = Failed(failure, {"timed_out_at": awaited["times_out_at"]})
         look.settle(attempts.fail(look, index, waiting.number, result))
@@ -96,6 +97,15 @@ def decide(look: Look, arrival: ArrivalRow) -> None:
         message = f"rejected by {arrival.actor}" + (f": {told['comment']}" if told["comment"] else "")
         failure = Failure("rejected", message, retryable=False)
         look.settle(attempts.fail(look, index, number, Failed(failure, decision), by=arrival.actor))
+
+
+def hand(look: Look, index: int, number: int, child: UUID) -> None:
+    """The step waits for this child, unless that has ended already."""
+    look.draft.end(AttemptEnd(index, number, AttemptStatus.WAITING, child=child))
+    look.draft.note(index, attempt=number, child=str(child))
+    look.settle(Waits(index))
+    bound(look, look.spec.step(index))
+    _end_by_child(look, WaitingAttempt(index, number), child)
 
 
 def child_ended(look: Look, arrival: ArrivalRow) -> None:

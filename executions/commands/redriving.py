@@ -16,7 +16,7 @@ from contract.problems import Conflict, FieldProblem, InvalidContent
 from executions.announce import announce
 from executions.change import AttemptEnd, DueRow, Standing, StepRow
 from executions.events import Detail, Happening, digest
-from executions.models import Attempt, EarlierRun, Execution
+from executions.models import ArrivalKind, Attempt, EarlierRun, Execution
 from executions.patching import moved_to_input, with_patch
 from executions.plan import StepState, initial
 from executions.reading import payment_status
@@ -71,6 +71,7 @@ def redrive(execution_id: UUID, from_step: str | None, given: dict[str, JSON] | 
         prepared = _prepare(execution, from_step, given)
         now, run_id = database_now(), new_id()
         _remember(execution)
+        _pass_over(execution, now)
         happenings = [_redriven(execution, prepared, run_id, actor), *_of_steps(prepared, actor)]
         standing = _standing(standing_of(execution), prepared, run_id, now)
         if prepared.parameters != execution.submission.parameters:
@@ -171,6 +172,12 @@ def _remember(execution: Execution) -> None:
         started_at=execution.started_at,
         finished_at=execution.finished_at,
     )
+
+
+def _pass_over(execution: Execution, now: datetime) -> None:
+    """What arrived for the run that ended concerns that run alone; but a signal may be what the next one waits for."""
+    open_ = execution.inbox.filter(consumed_at__isnull=True, kept_at__isnull=True)
+    open_.exclude(kind=ArrivalKind.SIGNAL.value).update(consumed_at=now)
 
 
 def _redriven(execution: Execution, prepared: Prepared, run_id: UUID, actor: str) -> Happening:

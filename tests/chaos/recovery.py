@@ -28,7 +28,7 @@ _AT_REST = {*STEP_TERMINAL, StepStatus.WAITING, StepStatus.OUTCOME_UNKNOWN}
 _RESTING = {event for event, targets in STEP_EVENTS.items() if targets <= _AT_REST}
 """Events after which the engine owes the step nothing."""
 _OWED_ARRIVALS = {"cancel", "attempt_lost", "child_ended"}
-"""What is worked in as soon as it comes; a signal may come long before it is waited for."""
+"""What is worked in as soon as it comes, unless the execution has ended; a signal may come long before its wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,9 @@ def owed_by(record: Record, needs: Needs) -> Iterator[Owed]:
     account.close(math.inf)
     yield from (Owed(o.since, o.until, f"{o.what} of {record.id}") for o in account.done)
     for arrival in (one for one in record.arrivals if one.kind in _OWED_ARRIVALS):
-        until = math.inf if arrival.consumed_at is None else arrival.consumed_at
-        yield Owed(arrival.created_at, until, f"{arrival.kind} of {record.id}")
+        until = min(math.inf if arrival.consumed_at is None else arrival.consumed_at, account.ended_at)
+        if until > arrival.created_at:
+            yield Owed(arrival.created_at, until, f"{arrival.kind} of {record.id}")
 
 
 class _Account:
@@ -74,6 +75,7 @@ class _Account:
 
     def __init__(self, needs: Needs) -> None:
         self.done: list[Owed] = []
+        self.ended_at = math.inf
         self._needs = needs
         self._missing = {step: need.enough for step, need in needs.items()}
         self._open: dict[str | None, tuple[float, str]] = {}
@@ -85,6 +87,7 @@ class _Account:
             self._end(None, event.at)
             self._ready([step for step, missing in self._missing.items() if not missing], event.at)
         elif event.type in _ENDED:
+            self.ended_at = event.at
             self.close(event.at)
         elif event.step is not None and event.type in STEP_EVENTS:
             self._end(event.step, event.at)

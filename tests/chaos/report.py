@@ -28,7 +28,7 @@ class Report:
     def tell(self, verdict: Verdict) -> None:
         """The tables, what was found in detail, and the verdict in one word."""
         for table in (_faults(verdict), _counts(verdict), _checks(verdict)):
-            self._console.print(table, "")
+            self._console.print(table)
         for name, found in verdict.wrong.items():
             for line in found[:_MOST_SHOWN]:
                 self.say(f"{name}: {line}")

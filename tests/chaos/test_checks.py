@@ -127,7 +127,7 @@ DAMAGES: list[tuple[str, Callable[[], Evidence]]] = [
     ("keys with two executions", lambda: with_order(execution_id="e2")),
     ("stuck or overdue", lambda: evidence(record(*RIGHT[:-1], status="workflow_running"))),
     ("stuck or overdue", lambda: replace(evidence(), overdue={"e1"})),
-    ("stuck or overdue", lambda: changed(arrivals=[Arrival("cancel", 100.0, 131.0)])),
+    ("stuck or overdue", lambda: changed(arrivals=[Arrival("cancel", BEGAN.timestamp() - 30, BEGAN.timestamp() + 1)])),
     (
         "ended otherwise than they should",
         lambda: evidence(record(*RIGHT[:3], "execution.failed", status="workflow_failed")),
@@ -196,6 +196,12 @@ def test_what_waits_for_an_operator_is_owed_nothing_and_what_never_ends_for_ever
     assert since_and_until(list(unknown))[-1] == (5, 6)
     running = owed_by(record(*RIGHT[:6]), SHAPE.needs())
     assert since_and_until(list(running))[-1] == (5, math.inf)
+
+
+def test_what_arrives_is_owed_until_it_is_worked_in_and_not_after_the_end() -> None:
+    second = BEGAN.timestamp()
+    arrivals = [Arrival("cancel", second + 8.5, None), Arrival("child_ended", second + 9.5, None)]
+    assert since_and_until(list(owed_by(replace(record(), arrivals=arrivals), SHAPE.needs())))[-1] == (8.5, 9)
 
 
 @pytest.mark.parametrize(

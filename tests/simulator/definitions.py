@@ -82,7 +82,7 @@ class _Maker:
 
     def definition(self, name: str) -> dict[str, Any]:
         choose = self.random
-        size = min(12, 1 + int(choose.expovariate(0.45)))
+        size = min(12, 1 + int(choose.expovariate(0.4)))
         steps = [self._step(f"s{number}", [f"s{before}" for before in range(number)]) for number in range(size)]
         self._add_handlers(steps)
         made: dict[str, Any] = {"name": name, "steps": steps}
@@ -127,7 +127,7 @@ class _Maker:
             case "map":
                 return {"name": name, "type": "map", "config": self._map()}
             case _:
-                return {"name": name, "type": "loop", "config": self._loop()}
+                return {"name": name, "type": "loop", "config": self._loop(name)}
 
     def _tool(self, name: str, parents: list[str]) -> Step:
         tool = "once" if self.random.random() < 0.3 else "again"
@@ -147,7 +147,7 @@ class _Maker:
     def _retry(self) -> dict[str, JSON]:
         choose = self.random
         retry = {"max_attempts": choose.randint(1, 4), "initial_seconds": choose.choice([0.5, 1, 8])}
-        return retry | ({"on": {"kinds": ["flaky"]}} if choose.random() < 0.2 else {})
+        return retry | ({"on": ["flaky"]} if choose.random() < 0.2 else {})
 
     def _wait(self) -> dict[str, JSON]:
         choose = self.random
@@ -174,13 +174,13 @@ class _Maker:
             config["tolerate"] = choose.choice([1, 2, "50%"])
         return config
 
-    def _loop(self) -> dict[str, JSON]:
+    def _loop(self, name: str) -> dict[str, JSON]:
         choose = self.random
         body: list[Step] = []
         for number in range(choose.randint(1, 3)):
             before = [step["name"] for step in body]
             parents = choose.sample(before, min(len(before), choose.choice([0, 1, 2])))
-            step = self._typed(f"b{number}", parents, inside=True)
+            step = self._typed(f"{name}b{number}", parents, inside=True)
             step["depends_on"] = parents
             if choose.random() < 0.2:
                 step["on_failure"] = "continue"
@@ -198,7 +198,7 @@ class _Maker:
             step["timeout_seconds"] = choose.choice([2, 15])
         if step["type"] in {"map", "loop", "workflow"} and choose.random() < 0.3:
             step["retry"] = {"max_attempts": 2, "initial_seconds": 1}
-        if step["type"] in {"tool_call", "transform", "workflow"} and choose.random() < 0.3:
+        if step["type"] in {"tool_call", "workflow"} and choose.random() < 0.3:
             step["compensate"] = self._compensation()
 
     def _compensation(self) -> dict[str, JSON]:
@@ -213,6 +213,6 @@ class _Maker:
     def _add_handlers(self, steps: list[Step]) -> None:
         """Have some steps handled by a later one that depends on nothing."""
         for place, step in enumerate(steps):
-            later = [other for other in steps[place + 1 :] if not other["depends_on"]]
+            later = [s for s in steps[place + 1 :] if not s["depends_on"] and "compensate" not in s]
             if later and self.random.random() < 0.3:
                 step["on_failure"] = self.random.choice(later)["name"]

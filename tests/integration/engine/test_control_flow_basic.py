@@ -39,14 +39,12 @@ def test_parallel_split(alice: Tenant, world: World) -> None:
     def carry_out(claim: Any) -> Any:
         """Two workers: while the first has its step in hand, the second takes up the other."""
         seen.append(statuses(execution))
-        if claim.step.name in {"pack", "bill"} and other.engine.drain(10):
+        if claim.step.name in {"pack", "bill"} and world.drain():
             seen.append(statuses(execution))
         return world.engine.carry_out(claim)
 
-    other, first = World(), World(carry_out=carry_out)
-    first.drain()
-    first.close()
-    other.close()
+    with World(carry_out=carry_out) as first:
+        first.drain()
 
     assert [sorted(each.values()) for each in seen] == [
         ["pending", "pending", "running"],

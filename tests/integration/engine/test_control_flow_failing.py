@@ -45,17 +45,17 @@ def without_place(step: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("given", "kind", "word"),
-    [({"go": "yes"}, "not_boolean", "input.go"), ({}, "expression_error", "input.go"), ({"go": None}, "not_boolean", "input.go")],
+    ("given", "word"), [({"go": "yes"}, "true or false"), ({"go": None}, "true or false"), ({}, "there is no member")]
 )
 def test_a_condition_that_errors_or_is_no_boolean_fails_its_step_and_no_other(
-    alice: Tenant, world: World, given: dict[str, Any], kind: str, word: str
+    alice: Tenant, world: World, given: dict[str, Any], word: str
 ) -> None:
     execution = run(alice, world, noop("a", when="input.go", on_failure="continue"), noop("b"), noop("c", "a"), **given)
     assert statuses(execution) == {"a": "failed", "b": "succeeded", "c": "succeeded"}
     assert ended(execution) == SUCCEEDED
     error = result(execution, "a")
-    assert error["kind"] == kind
+    assert error["kind"] == "expression_error"
+    assert "`input.go`" in error["message"]
     assert word in error["message"]
 
 
@@ -124,30 +124,28 @@ def test_the_rest_that_is_cancelled_takes_what_hangs_on_it_along(alice: Tenant, 
     )  # fmt: skip
     assert ended(execution) == SUCCEEDED
     assert statuses(execution) == {
-        "a": "succeeded", "b": "cancelled", "c": "cancelled", "d": "cancelled", "never": "skipped", "join": "succeeded",
+        "a": "succeeded", "b": "cancelled", "c": "cancelled", "d": "skipped", "never": "skipped", "join": "succeeded",
     }  # fmt: skip
     reasons = {data["reason"] for _, data in told(execution, "step.cancelled")}
     assert reasons == {"enough other steps ended"}
     assert not execution.due_steps.exists()
 
 
-def test_a_running_parent_that_a_join_cancels_may_end_and_changes_nothing(alice: Tenant) -> None:
+def test_a_running_parent_that_a_join_cancels_may_end_and_changes_nothing(
+    alice: Tenant, world: World
+) -> None:
     execution = submitted(
         alice, published(alice, [noop("slow"), wait("b", signal="b"), noop("c", "slow", "b", join={"n": 1, "rest": "cancel"})])
     )
-    other = World()
 
     def carry_out(claim: Any) -> Any:
-        if claim.step.name == "slow":
-            other.drain()
-            signal(other, execution, "b")
-            assert statuses(execution) == {"slow": "cancelled", "b": "succeeded", "c": "succeeded"}
-        return other.engine.carry_out(claim)
+        world.drain()
+        signal(world, execution, "b")
+        assert statuses(execution) == {"slow": "cancelled", "b": "succeeded", "c": "succeeded"}
+        return world.engine.carry_out(claim)
 
-    first = World(carry_out=carry_out)
-    first.drain()
-    first.close()
-    other.close()
+    with World(carry_out=carry_out) as first:
+        first.drain()
     assert ended(execution) == SUCCEEDED
     assert statuses(execution)["slow"] == "cancelled"
     assert [step for step, _ in told(execution, "step.late_outcome")] == ["slow"]

@@ -89,15 +89,13 @@ def test_interleaved_parallel_routing(alice: Tenant, world: World) -> None:
 
     def carry_out(claim: Any) -> Any:
         """A second worker takes whatever else it finds while this one is at work."""
-        other.drain()
+        world.drain()
         live = Execution.objects.exclude(concurrency_key=None).filter(status__in=["workflow_running", "workflow_waiting"])
         most.append(live.count())
         return world.engine.carry_out(claim)
 
-    other, first = World(), World(carry_out=carry_out)
-    first.drain()
-    first.close()
-    other.close()
+    with World(carry_out=carry_out) as first:
+        first.drain()
 
     assert ended(execution) == SUCCEEDED
     assert execution.children.count() == 2

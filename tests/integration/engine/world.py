@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
+from executions.commands.inbox import arrive
 from executions.creation import Origin, Request, create_execution
-from executions.models import Execution
+from executions.models import ArrivalKind, Attempt, Execution
 from executions.store import PostgresStore
 from executions.transitions import Carrier
 from orchestrator.actions.carrying import Carrier as StepCarrier
@@ -99,6 +100,12 @@ class World:
     def close(self) -> None:
         self.store.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
 
 def statuses(execution: Execution) -> dict[str, str]:
     return dict(execution.steps.values_list("name", "status"))
@@ -166,3 +173,11 @@ def told(execution: Execution, event: str) -> list[tuple[str | None, dict[str, A
     """The step and the data of every event of a type, in order."""
     events = execution.events.filter(type=event).order_by("sequence")
     return [(row.step, json.loads(row.body)["data"]) for row in events]
+
+
+def lost(execution: Execution) -> None:
+    """Say of the attempt that runs what a sweep says of one whose worker is gone."""
+    attempt = Attempt.objects.get(execution=execution, status="running")
+    payload = {"index": attempt.step_index, "number": attempt.number}
+    with transaction.atomic():
+        arrive(execution, ArrivalKind.ATTEMPT_LOST, payload, "sweep")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from executions.models import Attempt, EarlierRun, Execution, Payment, Submission
+from executions.models import Arrival, Attempt, EarlierRun, Execution, Payment, Submission
 from tests.integration.engine.world import noop, transform
 from tests.integration.http.arranging import created, engine, executed, published
 from tests.integration.http.doors import nothing_written
@@ -19,6 +19,7 @@ from tests.integration.http_client import Caller
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+WHEN = "2026-11-22T10:00:00Z"
 TWICE = {"max_attempts": 2, "initial_seconds": 0, "jitter": False}
 
 
@@ -314,6 +315,19 @@ def test_what_was_undone_is_done_again_with_another_key(alice: Caller) -> None:
     drained()
     assert shown(alice, execution)["status"] == "workflow_succeeded"
     assert attempts(alice, execution) == {"booked": 2, "noted": 2, "fails": 2, "beside": 1, "compensate[booked]": 1}
+
+
+def test_what_came_for_the_run_that_ended_does_not_concern_the_next_one(alice: Caller) -> None:
+    wait = {"name": "held", "type": "wait", "config": {"signal": "go"}, "depends_on": ["only"]}
+    execution = failed(alice, fails("only"), wait)
+    for kind, name in (("cancel", None), ("signal", "go")):
+        Arrival.objects.create(
+            execution_id=UUID(execution), kind=kind, name=name, payload='{"payload":1}', actor="a", created_at=WHEN
+        )
+    redrive(alice, execution)
+    drained()
+    assert shown(alice, execution)["status"] == "workflow_succeeded"
+    assert step_shown(alice, execution, "held")["output"]["payload"] == 1
 
 
 def test_a_redrive_under_a_key_happens_once(alice: Caller) -> None:

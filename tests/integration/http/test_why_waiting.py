@@ -83,6 +83,9 @@ def test_what_an_engine_has_wait_says_what_for(alice: Caller) -> None:
     assert kinds["child"]["executionId"] == step_shown(alice, execution, "child")["childExecutionId"]
     assert Execution.objects.filter(id=kinds["child"]["executionId"], submission__parent=UUID(execution)).exists()
     assert only(alice, execution, "each[0]")["kind"] == "signal"
+    assert why(alice, execution, step_shown(alice, execution, "each[1]")["id"])["name"] == "each[1]"
+    for nobody in ("each[00]", "each[3]", "each[99999999]", "each[0].x", "each[-1]", "each[]", "compensate[each]"):
+        assert alice.get(f"/v1/executions/{execution}/steps/{nobody}/why-waiting").status_code == 404
     assert only(alice, execution, "each[2]") == {
         "kind": "parts",
         "message": "It begins once other parts of each have ended.",

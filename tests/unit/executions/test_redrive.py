@@ -83,12 +83,15 @@ def ended(spec: Spec, outcomes: Sequence[StepEnding]) -> Situation:
 
 
 def small_graphs() -> Iterator[Spec]:
+    """Every graph of three steps, each failing for good or not, the last one joining all that it comes after or any."""
     edges = list(combinations(range(3), 2))
     for chosen in (set(found) for size in range(4) for found in combinations(edges, size)):
         for policies in product(("fail", "continue"), repeat=3):
-            yield spec_of(
-                *(noop(f"s{i}", *(f"s{a}" for a, b in chosen if b == i), on_failure=policies[i]) for i in range(3))
-            )
+            for join in ("all", "any")[: 1 + any(b == 2 for _, b in chosen)]:
+                steps = [
+                    noop(f"s{i}", *(f"s{a}" for a, b in chosen if b == i), on_failure=policies[i]) for i in range(3)
+                ]
+                yield spec_of(*steps[:2], {**steps[2], "join": join})
 
 
 @pytest.mark.parametrize("spec", list(small_graphs()))
@@ -175,6 +178,21 @@ def test_a_step_that_nothing_before_it_lets_run_is_not_run_for_being_named() -> 
     assert names(spec, planned.resets) == ["fails"]
 
 
+def test_a_join_is_not_run_for_being_named_if_too_few_before_it_let_it() -> None:
+    spec = spec_of(noop("a"), noop("not_wanted"), noop("both", "a", "not_wanted", join=2))
+    statuses = by_name(spec, SUCCEEDED, SKIPPED, SKIPPED)
+    assert redrive(spec, recorded(spec, statuses), 2).resets == ()
+    assert names(spec, redrive(spec, recorded(spec, statuses), 1).resets) == ["not_wanted", "both"]
+
+
+def test_a_handler_may_be_named_if_what_it_handles_failed() -> None:
+    spec = spec_of(noop("handled", on_failure="handler"), noop("handler"))
+    assert names(spec, redrive(spec, recorded(spec, by_name(spec, FAILED, FAILED))).resets) == ["handler"]
+    assert redrive(spec, recorded(spec, by_name(spec, SUCCEEDED, SKIPPED)), 1).resets == ()
+    both = redrive(spec, recorded(spec, by_name(spec, SUCCEEDED, SKIPPED)), 0)
+    assert names(spec, both.resets) == ["handled", "handler"]
+
+
 @pytest.mark.parametrize("status", [StepStatus.WAITING, StepStatus.RETRYING, CANCELLED, UNKNOWN])
 def test_what_had_not_come_to_its_end_begins_anew(status: StepStatus) -> None:
     spec = spec_of(noop("a"))
@@ -254,9 +272,9 @@ def with_parts(
     )
 
 
-def test_a_map_that_failed_keeps_the_items_that_succeeded_and_begins_the_others_anew() -> None:
+def test_a_map_that_failed_keeps_the_items_that_succeeded_or_were_skipped_and_begins_the_others_anew() -> None:
     spec = mapped()
-    before = with_parts(spec, 0, recorded(spec, by_name(spec, FAILED)), SUCCEEDED, FAILED, SUCCEEDED, CANCELLED)
+    before = with_parts(spec, 0, recorded(spec, by_name(spec, FAILED)), SUCCEEDED, FAILED, SKIPPED, CANCELLED)
     planned = redrive(spec, before)
     assert names(spec, planned.resets) == ["each", "each[1]", "each[3]"]
     assert planned.steps[0] == StepRow(StepState(PENDING, 0), attempts=1, generation=2, parts_made=4)

@@ -203,3 +203,5 @@ def test_of_an_execution_that_is_about_to_end_only_compensations_begin(intent: I
     assert (kind, data) == ("compensation", {"steps": ["sent"]})
     assert message.startswith("It undoes sent if the execution fails or is cancelled")
     assert kinds(replace(undo, is_open=True)) == ["worker"]
+    again = replace(undo, status=StepStatus.RETRYING, due_at=NOW + timedelta(seconds=1))
+    assert kinds(again) == ["retry"]
