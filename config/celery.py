@@ -9,8 +9,11 @@ import os
 
 from celery import Celery
 
+from config.hearing import Hearing
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("traceway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["consumer"].add(Hearing)

@@ -91,7 +91,10 @@ def redrive(spec: Spec, recorded: Mapping[int, Recorded], from_step: int | None 
     dropped = {index for owner in resets - continued for index in _parts_of(spec, recorded, owner)}
     begun_anew = resets | parts | undone
     recount = _recount(spec, recorded, begun_anew)
-    steps = {index: _anew(recorded[index], recount.steps[index], index in continued) for index in begun_anew}
+    steps = {
+        index: _anew(recorded[index], recount.steps[index], spec.step(index).effect, goes_on=index in continued)
+        for index in begun_anew
+    }
     steps |= {index: _kept(recorded[index], recount.steps[index]) for index in recount.steps if index not in steps}
     steps |= {index: _cancelled(recorded[index]) for index in dropped if recorded[index].status not in STEP_TERMINAL}
     changed = {index: steps[index] for index in sorted(steps) if steps[index] != recorded[index].row}
@@ -198,12 +201,14 @@ def _recount(spec: Spec, recorded: Mapping[int, Recorded], begun_anew: Set[int])
     return survey(spec, statuses | dict.fromkeys(begun_anew, StepStatus.PENDING))
 
 
-def _anew(before: Recorded, state: StepState, goes_on: bool) -> StepRow:
+def _anew(before: Recorded, state: StepState, effect: Effect, *, goes_on: bool) -> StepRow:
+    """The row of a step that begins anew. A child that has ended is no use: the next turn starts another."""
     row = before.row
+    raised = before.last is not None and (effect is Effect.WAIT or not before.is_ambiguous)
     return StepRow(
         state=StepState(StepStatus.PENDING, state.parents_left, state.parents_live),
         attempts=row.attempts,
-        generation=row.generation + (before.last is not None and not before.is_ambiguous),
+        generation=row.generation + raised,
         parts_made=row.parts_made if goes_on else 0,
     )
 

@@ -266,6 +266,7 @@ _PARTS = {
   INSERT INTO inbox (execution_id, kind, payload, actor, created_at)
   SELECT n.execution_id, n.kind, n.payload, n.actor, %(now)s
   FROM moved, json_to_recordset(%(notices)s) AS n(execution_id uuid, kind text, payload text, actor text)
+  JOIN execution told ON told.id = n.execution_id AND told.status IN ({_LIVE})
 ), woken AS (
   UPDATE execution SET due_at = LEAST(due_at, %(now)s), seq = seq + 1
   WHERE id IN (

@@ -18,7 +18,7 @@ class Event(models.Model):
     execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="events", db_index=False)
     sequence = models.IntegerField()
     type = models.CharField(max_length=64)
-    step = models.CharField(max_length=100, null=True, blank=True)
+    step = models.CharField(max_length=255, null=True, blank=True)
     body = models.TextField(help_text="Canonical JSON (RFC 8785), the bytes that are hashed.")
     hash = models.BinaryField()
     created_at = models.DateTimeField()

@@ -126,6 +126,9 @@ class Callers:
             if repeat.same_key and spec.step(repeat.index).effect is Effect.AT_MOST_ONCE:
                 generation = planned.steps[repeat.index].generation
                 self._world.effects.allowed[kept.row.id, repeat.index, generation] += 1
+        inbox = self._memory.inboxes[kept.row.id]
+        for number in [n for n, arrived in inbox.items() if not arrived.kept and arrived.row.kind != "signal"]:
+            del inbox[number]
         now = self._memory.now
         standing = Standing(
             status=target("redrive", kept.standing.status),

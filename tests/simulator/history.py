@@ -119,8 +119,9 @@ class History:
             self._check_needs(index, event.step)
             self.begun.append(index)
             earlier = before.steps.get(index) if before is not None else None
-            if self.step(index).body and (earlier is None or not earlier.parts_made):
-                self._begin_parts_anew(index, after)
+            tried_again = status is StepStatus.RETRYING or earlier is None or not earlier.parts_made
+            if self.step(index).body and tried_again:
+                self._begin_parts_anew(index, before)
             if index >= COMPENSATIONS and status is StepStatus.PENDING:
                 self._check_undoing(index - COMPENSATIONS, event)
         if name == "reset":
@@ -130,20 +131,14 @@ class History:
         if move.target is StepStatus.SUCCEEDED:
             self.completed[index] = Completion(self.commits, event.created_at)
 
-    def _begin_parts_anew(self, owner: int, after: Kept) -> None:
+    def _begin_parts_anew(self, owner: int, before: Kept | None) -> None:
         """What a map or a loop that is tried again came to before counts no more."""
         first = self.spec.part(owner, 0)
         for index in self.statuses:
             if first <= index < first + PARTS:
                 self.statuses[index] = StepStatus.PENDING
-                number = after.steps[index].attempts
-                self.reset_at[index] = max(self.reset_at.get(index, 0), number - self._begun_here(index, after))
-
-    def _begun_here(self, index: int, after: Kept) -> int:
-        """How many attempts at a part this very commit began."""
-        numbers = [number for (i, number) in after.attempts if i == index]
-        moment = max(after.started.values())
-        return sum(after.started[index, number] == moment for number in numbers)
+                earlier = before.steps.get(index) if before is not None else None
+                self.reset_at[index] = 0 if earlier is None else earlier.attempts
 
     def _check_needs(self, index: int, name: str) -> None:
         step = self.step(index)
@@ -175,7 +170,7 @@ class History:
         mine = self.completed[index]
         for other in self.compensable():
             done = self.completed[other]
-            later = (done.commit, done.at) > (mine.commit, mine.at) and done.at >= mine.at and done.commit > mine.commit
+            later = done.commit > mine.commit and done.at > mine.at  # of a clock that steps nobody knows
             require(other == index or not later, f"{event.step} before that of step {other}, which was completed later")
         for other, status in self.statuses.items():
             if other >= COMPENSATIONS and other != index + COMPENSATIONS:

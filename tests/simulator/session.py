@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 from contract import json_values
@@ -13,6 +14,9 @@ from executions.states import AttemptStatus, Intent, Status, StepStatus
 from executions.store import DUE_WINDOW, Child, Result, Session, Superseded
 from tests.simulator.memory import Arrived, Kept, Memory, Process
 from workflows.spec import COMPENSATIONS
+
+TICK = timedelta(microseconds=1)
+"""No two looks see the clock stand at the same moment."""
 
 
 @dataclass
@@ -227,6 +231,7 @@ class MemorySession:
                 del locks[key]  # type: ignore[attr-defined]
 
     def _loaded(self, execution_id: UUID, indexes: Collection[int]) -> Loaded:
+        self._memory.now += TICK
         kept = self._see(execution_id)
         due = sorted(kept.due.values(), key=lambda row: (row.due_at, row.index))[:DUE_WINDOW]
         steps = {index: kept.steps[index] for index in indexes if index in kept.steps}

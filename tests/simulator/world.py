@@ -71,10 +71,10 @@ class World:
         self.memory.committed = self._committed
         self.effects = Effects(self, self.random)
         self.callers = Callers(self)
-        harsh = self.random.choice([0.0, 0.3, 1.0])
+        harsh = self.random.choice([0.0, 0.5, 1.0, 1.0])
         self.odds = Odds(
-            kill=0.006 * harsh,
-            cut=0.012 * harsh,
+            kill=0.01 * harsh,
+            cut=0.02 * harsh,
             pause=self.random.choice([0.03, 0.15]),
             stall=0.01 * harsh,
             lose=self.random.choice([0.0, 0.3]),

@@ -57,8 +57,13 @@ def test_a_child_and_its_parent_name_each_other(alice: Tenant, world: World) -> 
 
 
 def test_the_output_of_the_child_is_that_of_the_step(alice: Tenant, world: World) -> None:
-    workflow = published(alice, [transform("sum", "${{ input.a + input.b }}")], output={"sum": "${{ steps.sum.output }}"})
-    steps = [child("sub", workflow, given={"a": 1, "b": "${{ input.b }}"}), transform("x", "${{ steps.sub.output.sum }}", "sub")]
+    workflow = published(
+        alice, [transform("sum", "${{ input.a + input.b }}")], output={"sum": "${{ steps.sum.output }}"}
+    )
+    steps = [
+        child("sub", workflow, given={"a": 1, "b": "${{ input.b }}"}),
+        transform("x", "${{ steps.sub.output.sum }}", "sub"),
+    ]
     execution = run(alice, world, *steps, b=41)
     assert output(execution) == {"x": 42}
 
@@ -109,7 +114,11 @@ def test_a_cancel_reaches_children_and_their_children(alice: Tenant, world: Worl
 
 
 def test_a_failure_beside_it_cancels_the_child(alice: Tenant, world: World) -> None:
-    steps = [child("sub", published(alice, [wait("go", signal="go")])), wait("first", signal="x"), failing("bad", "first")]
+    steps = [
+        child("sub", published(alice, [wait("go", signal="go")])),
+        wait("first", signal="x"),
+        failing("bad", "first"),
+    ]
     execution = run(alice, world, *steps)
     commands.signal(execution.id, "x", None, "key:k")
     world.drain()
@@ -120,14 +129,13 @@ def test_a_failure_beside_it_cancels_the_child(alice: Tenant, world: World) -> N
 
 
 def test_a_join_that_goes_on_without_it_cancels_the_child(alice: Tenant, world: World) -> None:
-    join = {"n": 1, "rest": "cancel"}
-    execution = run(
-        alice, world, child("sub", published(alice, [wait("go", signal="go")])), wait("first", signal="x"), noop("on", "sub", "first", join=join)
-    )  # fmt: skip
+    sub = child("sub", published(alice, [wait("go", signal="go")]))
+    on = noop("on", "sub", "first", join={"n": 1, "rest": "cancel"})
+    execution = run(alice, world, sub, wait("first", signal="x"), on)
     commands.signal(execution.id, "x", None, "key:k")
     world.drain()
-    [sub] = children(execution)
-    assert (ended(execution)[0], sub.status) == ("workflow_succeeded", "workflow_cancelled")
+    [started] = children(execution)
+    assert (ended(execution)[0], started.status) == ("workflow_succeeded", "workflow_cancelled")
 
 
 def test_a_time_out_of_the_step_cancels_the_child(alice: Tenant, world: World) -> None:
@@ -229,3 +237,46 @@ def test_a_child_never_charges(alice: Tenant, world: World) -> None:
     [sub] = children(execution)
     assert not Payment.objects.exists()
     assert sub.status == "workflow_succeeded"
+
+
+def test_a_child_that_is_started_after_its_parent_ended_is_cancelled(alice: Tenant, world: World) -> None:
+    execution = submitted(alice, published(alice, [child("sub", published(alice, [wait("go", signal="go")]))]))
+
+    def carry_out(claim: Any) -> Any:
+        commands.cancel(execution.id, "no more", "key:k")
+        world.drain()
+        world.drain_after(10.1)
+        assert ended(execution)[0] == "workflow_cancelled"
+        return world.engine.carry_out(claim)
+
+    with World(carry_out=carry_out) as first:
+        first.drain()
+        first.drain()
+    [sub] = children(execution)
+    assert sub.status == "workflow_cancelled"
+
+
+def test_children_of_a_map_that_is_tried_again_are_started_anew(alice: Tenant, world: World) -> None:
+    workflow = published(alice, [failing("bad")])
+    each = {"name": "each", "type": "map", "config": {"over": [1, 2], "workflow_id": workflow},
+            "retry": {"max_attempts": 2, "initial_seconds": 1}}  # fmt: skip
+    execution = run(alice, world, each)
+    world.drain_after(2)
+    assert attempts(execution, "each") == ["failed", "failed"]
+    assert execution.children.count() == 4
+    assert set(attempts(execution, "each[0]")) == {"failed"}
+
+
+def test_of_a_child_that_a_retry_replaced_the_end_comes_too_late(alice: Tenant, world: World) -> None:
+    """The step's time-out cancels the first child, which still has something running."""
+    workflow = published(alice, [wait("go", signal="go")])
+    step = child("sub", workflow, timeout_seconds=60, retry={"max_attempts": 2, "initial_seconds": 1})
+    execution = run(alice, world, step)
+    world.drain_after(61)
+    world.drain_after(2)
+    first, second = children(execution)
+    assert (first.status, second.status) == ("workflow_cancelled", "workflow_waiting")
+    commands.signal(second.id, "go", None, "key:k")
+    world.drain()
+    assert ended(execution) == SUCCEEDED
+    assert attempts(execution, "sub") == ["failed", "succeeded"]

@@ -71,7 +71,9 @@ def test_a_step_whose_condition_is_false_begins_no_attempt_and_says_so(alice: Te
     assert told(execution, "step.skipped") == [("a", {"reason": "condition_false"})]
 
 
-def test_without_continue_a_failure_ends_the_execution_and_what_has_not_begun_stays(alice: Tenant, world: World) -> None:
+def test_without_continue_a_failure_ends_the_execution_and_what_has_not_begun_stays(
+    alice: Tenant, world: World
+) -> None:
     execution = run(alice, world, failing("a"), wait("b", signal="b"), noop("c", "b"))
     assert ended(execution) == ("workflow_failed", "step a failed: this tool fails on purpose")
     assert statuses(execution) == {"a": "failed", "b": "cancelled", "c": "skipped"}
@@ -80,7 +82,8 @@ def test_without_continue_a_failure_ends_the_execution_and_what_has_not_begun_st
 def test_a_join_of_any_begins_with_the_first_that_succeeds_not_the_first_that_ends(alice: Tenant, world: World) -> None:
     execution = run(
         alice, world,
-        failing("a", on_failure="mend"), without_place(noop("mend")), wait("b", signal="b"), noop("c", "a", "b", join="any"),
+        failing("a", on_failure="mend"), without_place(noop("mend")),
+        wait("b", signal="b"), noop("c", "a", "b", join="any"),
     )  # fmt: skip
     assert statuses(execution)["c"] == "pending"
     signal(world, execution, "b")
@@ -89,7 +92,9 @@ def test_a_join_of_any_begins_with_the_first_that_succeeds_not_the_first_that_en
 
 
 def test_a_parent_that_fails_with_continue_counts_among_those_that_are_enough(alice: Tenant, world: World) -> None:
-    execution = run(alice, world, failing("a", on_failure="continue"), wait("b", signal="b"), noop("c", "a", "b", join="any"))
+    execution = run(
+        alice, world, failing("a", on_failure="continue"), wait("b", signal="b"), noop("c", "a", "b", join="any")
+    )
     assert statuses(execution) == {"a": "failed", "b": "waiting", "c": "succeeded"}
 
 
@@ -119,7 +124,8 @@ def test_the_rest_that_is_cancelled_takes_what_hangs_on_it_along(alice: Tenant, 
     join = {"n": 1, "rest": "cancel"}
     execution = run(
         alice, world,
-        noop("a"), wait("b", signal="b"), failing("c", retry={"max_attempts": 2}), noop("d", "b"), noop("never", "d", "c"),
+        noop("a"), wait("b", signal="b"), failing("c", retry={"max_attempts": 2}),
+        noop("d", "b"), noop("never", "d", "c"),
         noop("join", "a", "b", "c", "d", join=join),
     )  # fmt: skip
     assert ended(execution) == SUCCEEDED
@@ -131,11 +137,12 @@ def test_the_rest_that_is_cancelled_takes_what_hangs_on_it_along(alice: Tenant, 
     assert not execution.due_steps.exists()
 
 
-def test_a_running_parent_that_a_join_cancels_may_end_and_changes_nothing(
-    alice: Tenant, world: World
-) -> None:
+def test_a_running_parent_that_a_join_cancels_may_end_and_changes_nothing(alice: Tenant, world: World) -> None:
     execution = submitted(
-        alice, published(alice, [noop("slow"), wait("b", signal="b"), noop("c", "slow", "b", join={"n": 1, "rest": "cancel"})])
+        alice,
+        published(
+            alice, [noop("slow"), wait("b", signal="b"), noop("c", "slow", "b", join={"n": 1, "rest": "cancel"})]
+        ),
     )
 
     def carry_out(claim: Any) -> Any:
@@ -189,7 +196,9 @@ def test_an_output_that_cannot_be_made_fails_the_execution(alice: Tenant, world:
 
 def test_the_output_is_mapped_as_the_definition_says(alice: Tenant, world: World) -> None:
     execution = submitted(
-        alice, published(alice, [noop("a")], output={"of": "${{ steps.a.output.name }}", "for": "${{ input.who }}"}), {"who": "ann"}
+        alice,
+        published(alice, [noop("a")], output={"of": "${{ steps.a.output.name }}", "for": "${{ input.who }}"}),
+        {"who": "ann"},
     )
     world.drain()
     assert output(execution) == {"of": "a", "for": "ann"}

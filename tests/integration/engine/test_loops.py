@@ -45,7 +45,10 @@ def run(alice: Tenant, world: World, *steps: dict[str, Any], **given: Any) -> Ex
 
 def test_rounds_follow_each_other_until_the_condition_holds(alice: Tenant, world: World) -> None:
     execution = run(
-        alice, world, looped("index == 2", noop("first"), noop("second", "first")), noop("after") | {"depends_on": ["again"]}
+        alice,
+        world,
+        looped("index == 2", noop("first"), noop("second", "first")),
+        noop("after") | {"depends_on": ["again"]},
     )
     assert ended(execution) == SUCCEEDED
     assert begun(execution) == [
@@ -123,7 +126,9 @@ def test_steps_of_a_round_that_depend_on_nothing_run_beside_each_other(alice: Te
     execution = run(alice, world, looped("index == 1", *body))
     for _ in range(2):
         number = execution.steps.filter(name__endswith=".both").count() - 1
-        assert statuses(execution)[f"again[{number}].left"] == statuses(execution)[f"again[{number}].right"] == "waiting"
+        assert (
+            statuses(execution)[f"again[{number}].left"] == statuses(execution)[f"again[{number}].right"] == "waiting"
+        )
         for name in ("right", "left"):
             commands.signal(execution.id, name, None, "key:tests")
         world.drain()

@@ -124,7 +124,9 @@ def test_an_empty_list_gives_an_empty_result_at_once(alice: Tenant, world: World
     assert statuses(execution) == {"each": "succeeded", "after": "succeeded"}
 
 
-@pytest.mark.parametrize(("given", "kind"), [({"list": 5}, "not_a_list"), ({"list": {"a": 1}}, "not_a_list"), ({}, "expression_error")])
+@pytest.mark.parametrize(
+    ("given", "kind"), [({"list": 5}, "not_a_list"), ({"list": {"a": 1}}, "not_a_list"), ({}, "expression_error")]
+)
 def test_what_is_no_list_fails_the_map_and_no_other_branch(
     alice: Tenant, world: World, given: dict[str, Any], kind: str
 ) -> None:

@@ -55,7 +55,7 @@ def failed(kind: str = "http_error", **members: Any) -> Failed:
 def comes_to(*results: Failed) -> Callable[[Claim], Succeeded | Failed]:
     """Each attempt comes to the next of these; those after them succeed."""
     left = list(results)
-    return lambda claim: left.pop(0) if left else Succeeded("1")
+    return lambda _: left.pop(0) if left else Succeeded("1")
 
 
 def delay(execution: Execution) -> timedelta:
@@ -66,7 +66,9 @@ def delay(execution: Execution) -> timedelta:
 
 
 def test_every_attempt_stays_as_a_row_with_its_own_error(alice: Tenant, world: World) -> None:
-    execution = submitted(alice, published(alice, [failing("flaky", times=2, **retried(max_attempts=3, initial_seconds=1))]))
+    execution = submitted(
+        alice, published(alice, [failing("flaky", times=2, **retried(max_attempts=3, initial_seconds=1))])
+    )
     world.drain()
     assert ended(execution)[0] == "workflow_running"
     assert statuses(execution) == {"flaky": "retrying"}
@@ -147,9 +149,7 @@ def test_jitter_shortens_by_half_at_most_and_differs_between_steps(alice: Tenant
         ("error.details.missing == 1", failed(), False),
     ],
 )
-def test_only_the_errors_that_the_policy_means_are_retried(
-    alice: Tenant, on: Any, result: Failed, again: bool
-) -> None:
+def test_only_the_errors_that_the_policy_means_are_retried(alice: Tenant, on: Any, result: Failed, again: bool) -> None:
     execution = submitted(alice, published(alice, [noop("a", **retried(max_attempts=2, initial_seconds=0, on=on))]))
     with World(carry_out=comes_to(result)) as world:
         world.drain()
@@ -173,7 +173,12 @@ def test_retry_after_is_a_lower_bound_on_the_delay(alice: Tenant, asked: float, 
 
 
 def test_other_branches_go_on_while_a_step_waits_for_its_retry(alice: Tenant, world: World) -> None:
-    steps = [failing("flaky", times=1, **retried(max_attempts=2, initial_seconds=30)), noop("b"), noop("c", "b"), noop("d", "flaky")]
+    steps = [
+        failing("flaky", times=1, **retried(max_attempts=2, initial_seconds=30)),
+        noop("b"),
+        noop("c", "b"),
+        noop("d", "flaky"),
+    ]
     execution = submitted(alice, published(alice, steps))
     world.drain()
     assert statuses(execution) == {"flaky": "retrying", "b": "succeeded", "c": "succeeded", "d": "pending"}

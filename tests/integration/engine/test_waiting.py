@@ -82,7 +82,10 @@ def test_a_wait_until_a_moment_ends_then(alice: Tenant, world: World) -> None:
     assert ended(execution) == SUCCEEDED
 
 
-@pytest.mark.parametrize("config", [{"seconds": "${{ input.x }}"}, {"until": "${{ input.x }}"}, {"timeout_seconds": "${{ input.x }}", "signal": "s"}])
+@pytest.mark.parametrize(
+    "config",
+    [{"seconds": "${{ input.x }}"}, {"until": "${{ input.x }}"}, {"timeout_seconds": "${{ input.x }}", "signal": "s"}],
+)
 def test_what_is_no_duration_or_moment_fails_the_wait_and_no_other(
     alice: Tenant, world: World, config: dict[str, Any]
 ) -> None:
@@ -92,7 +95,9 @@ def test_what_is_no_duration_or_moment_fails_the_wait_and_no_other(
 
 
 def test_a_signal_ends_the_wait_and_its_payload_goes_on(alice: Tenant, world: World) -> None:
-    execution = run(alice, world, wait("paid", signal="paid"), transform("sum", "${{ steps.paid.output.payload.amount }}", "paid"))
+    execution = run(
+        alice, world, wait("paid", signal="paid"), transform("sum", "${{ steps.paid.output.payload.amount }}", "paid")
+    )
     signal(execution, "paid", {"amount": 5})
     world.drain()
     assert output(execution) == {"sum": 5}
@@ -100,7 +105,10 @@ def test_a_signal_ends_the_wait_and_its_payload_goes_on(alice: Tenant, world: Wo
 
 
 def test_signals_that_come_early_are_kept_and_taken_in_order_one_by_each_wait(alice: Tenant, world: World) -> None:
-    execution = submitted(alice, published(alice, [wait("gate", signal="open"), wait("a", "gate", signal="s"), wait("b", "a", signal="s")]))
+    execution = submitted(
+        alice,
+        published(alice, [wait("gate", signal="open"), wait("a", "gate", signal="s"), wait("b", "a", signal="s")]),
+    )
     for number in (1, 2, 3):
         signal(execution, "s", number)
     world.drain()
@@ -112,7 +120,9 @@ def test_signals_that_come_early_are_kept_and_taken_in_order_one_by_each_wait(al
 
 
 def test_the_second_of_two_signals_is_kept_for_the_next_wait(alice: Tenant, world: World) -> None:
-    execution = run(alice, world, wait("a", signal="s"), wait("gate", "a", signal="open"), wait("b", "gate", signal="s"))
+    execution = run(
+        alice, world, wait("a", signal="s"), wait("gate", "a", signal="open"), wait("b", "gate", signal="s")
+    )
     signal(execution, "s", "first")
     signal(execution, "s", "second")
     world.drain()
@@ -128,7 +138,9 @@ def test_the_second_of_two_signals_is_kept_for_the_next_wait(alice: Tenant, worl
 def test_two_waits_for_one_signal_take_one_each_the_longest_waiting_first(
     alice: Tenant, world: World, at_once: bool
 ) -> None:
-    execution = run(alice, world, wait("gate", signal="open"), wait("young", "gate", signal="s"), wait("old", signal="s"))
+    execution = run(
+        alice, world, wait("gate", signal="open"), wait("young", "gate", signal="s"), wait("old", signal="s")
+    )
     signal(execution, "open")
     world.drain()
     signal(execution, "s", 1)
@@ -177,7 +189,12 @@ def test_a_signal_that_is_there_when_the_timer_is_over_still_wins(alice: Tenant,
 
 
 def test_a_wait_that_takes_too_long_fails_with_timeout(alice: Tenant, world: World) -> None:
-    execution = run(alice, world, wait("w", signal="s", timeout_seconds=60) | {"on_failure": "late"}, {"name": "late", "action": "noop"})
+    execution = run(
+        alice,
+        world,
+        wait("w", signal="s", timeout_seconds=60) | {"on_failure": "late"},
+        {"name": "late", "action": "noop"},
+    )
     world.drain_after(61)
     assert ended(execution) == SUCCEEDED
     assert statuses(execution) == {"w": "failed", "late": "succeeded"}
@@ -241,3 +258,15 @@ def test_a_paused_wait_ends_once_it_is_resumed(alice: Tenant, world: World) -> N
     commands.resume(execution.id, "key:k")
     world.drain()
     assert ended(execution) == SUCCEEDED
+
+
+def test_a_payload_goes_to_a_wait_whose_schema_takes_it(alice: Tenant, world: World) -> None:
+    number = wait("number", signal="s", schema={"type": "integer"})
+    text = wait("text", signal="s", schema={"type": "string"})
+    execution = run(alice, world, number, text)
+    signal(execution, "s", "five")
+    world.drain()
+    assert statuses(execution) == {"number": "waiting", "text": "succeeded"}
+    signal(execution, "s", 5)
+    world.drain()
+    assert (result(execution, "number")["payload"], result(execution, "text")["payload"]) == (5, "five")

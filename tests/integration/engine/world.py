@@ -75,7 +75,7 @@ class World:
 
     def __post_init__(self) -> None:
         limits, held = Limits(settings.OUTPUT_LIMIT_BYTES), Held()
-        self.store = PostgresStore(database_url(), self.carrier, lambda: self.now())
+        self.store = PostgresStore(database_url(), self.carrier, self._clock)
         self.engine = Engine(
             store=self.store,
             runnables=Runnables(),
@@ -84,6 +84,9 @@ class World:
             limits=limits,
             held=held,
         )
+
+    def _clock(self) -> datetime | None:
+        return self.now()
 
     def _announce(self) -> None:
         self.announced += 1

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from executions.models import Arrival
+from executions.models import Arrival, Execution
 from tenants import registry
 from tests.integration.engine.world import noop, transform
 from tests.integration.http.arranging import created, engine, published
@@ -67,6 +67,7 @@ def test_a_signal_while_payment_is_awaited_starts_nothing_and_is_kept(alice: Cal
     workflow = published(alice, [wait("paid", signal="paid")], price={"amount": 1, "currency": "EUR"})
     shown = created(alice, workflow)["execution"]
     assert signal(alice, shown["id"], "paid").json()["data"]["status"] == "awaiting_payment"
+    assert Execution.objects.get(id=shown["id"]).due_at is None
     with engine() as world:
         world.drain()
         assert step_shown(alice, shown["id"], "paid")["status"] == "pending"
@@ -106,6 +107,18 @@ def test_a_payload_that_fits_one_of_several_waits_is_taken(alice: Caller) -> Non
     assert signal(alice, execution, "paid", payload={"amount": 5}).status_code == 200
     with nothing_written():
         assert signal(alice, execution, "paid", payload=5).status_code == 400
+
+
+def test_a_payload_that_no_output_could_hold_is_refused(alice: Caller, settings: Any) -> None:
+    settings.OUTPUT_LIMIT_BYTES = 600
+    execution = started(alice, wait("paid", signal="paid"))
+    with nothing_written():
+        answer = signal(alice, execution, "paid", payload="x" * 87).json()
+    assert (answer["code"], answer["details"][0]["field"]) == (400, "/payload")
+    assert signal(alice, execution, "paid", payload="x" * 86).status_code == 200
+    with engine() as world:
+        world.drain()
+    assert step_shown(alice, execution, "paid")["status"] == "succeeded"
 
 
 def test_an_execution_that_ended_takes_no_signal(alice: Caller) -> None:
