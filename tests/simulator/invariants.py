@@ -9,7 +9,7 @@ from uuid import UUID
 
 from executions.plan import is_ready, latched
 from executions.retry import MAX_LOST
-from executions.states import STEP_TERMINAL, TERMINAL, AttemptStatus, Intent, Status, StepStatus
+from executions.states import TERMINAL, AttemptStatus, Intent, Status, StepStatus
 from executions.survey import survey
 from tests.simulator.history import History, require
 from tests.simulator.memory import Kept, Memory
@@ -111,9 +111,10 @@ class Invariants:
         for index in after.due:
             state = after.steps[index].state
             ready = state.status is StepStatus.PENDING and is_ready(history.step(index), state)
-            # One that just ended without having begun may stand there until the next look drops it.
+            # One that ended, or begins anew, without having been taken up may stand there until the next look drops it.
+            dropped_next = after.due[index].due_at <= self.memory.now
             require(
-                ready or state.status in {StepStatus.RETRYING, StepStatus.WAITING, *STEP_TERMINAL},
+                ready or dropped_next or state.status in {StepStatus.RETRYING, StepStatus.WAITING},
                 f"{history.step(index).name} stands as due and is",
                 state.status,
             )
@@ -140,11 +141,18 @@ class Invariants:
         if name is not Status.SUCCEEDED:
             require(not history.compensable(), f"{name}, and not undone are", history.told(*history.compensable()))
         require(standing.finished_at is not None, f"{name} without an end")
-        for child in self.memory.children.get(after.row.id, ()):
-            kept = self.memory.executions[child]
-            told = any(arrived.row.kind == "cancel" for arrived in self.memory.inboxes[child].values())
-            if name is not Status.SUCCEEDED:
-                require(told or not kept.is_live or kept.standing.intent is Intent.CANCEL or history.heads_early(kept.standing.intent), f"{name}, and its child {child} goes on")
+
+    def check_children(self) -> None:
+        """With nobody at work: a child of an execution that failed or was cancelled has been told to end."""
+        for parent, children in self.memory.children.items():
+            status = self.memory.executions[parent].standing.status
+            if status not in {Status.FAILED, Status.CANCELLED}:
+                continue
+            for kept in (self.memory.executions[child] for child in children):
+                told = any(arrived.row.kind == "cancel" for arrived in self.memory.inboxes[kept.row.id].values())
+                heads = kept.standing.intent in {Intent.CANCEL, Intent.FAIL}
+                alone = any(event.type == "execution.redriven" for event in kept.events)
+                require(told or heads or alone or not kept.is_live, f"{parent} is {status}, and its child goes on:", kept.row.id)
 
     def _check_place_in_line(self, before: Kept | None, after: Kept) -> None:
         """At most as many as may run at once, and in their order."""

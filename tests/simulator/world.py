@@ -160,6 +160,7 @@ class World:
         for _ in range(CALM_ROUNDS):
             self.turn += 1
             self._let_all_work()
+            self.invariants.check_children()
             if all(not kept.is_live for kept in self.memory.executions.values()):
                 self._check_all()
                 return

@@ -73,6 +73,13 @@ WRITTEN = [
         tool("c", "b", compensate=UNDO),
         tool("d", "c"),
     ),
+    definition(
+        "any saga",
+        tool("a"),
+        tool("b"),
+        tool("j", "a", "b", join="any", compensate=UNDO),
+        tool("k", "j", compensate=UNDO),
+    ),
     definition("wide saga", *(tool(n, compensate=UNDO) for n in "abcd"), tool("e", "a", "b", "c", "d")),
     definition("map", mapped("m", 5, tool("x", retry=RETRY), max_parallel=2), tool("after", "m")),
     definition("map of once", mapped("m", 4, once("x"), max_parallel=3, tolerate=1)),
