@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from contract import json_values
@@ -87,11 +88,25 @@ def _again_or_fail(
     look: Look, index: int, number: int, failure: Failure, seconds: float | None, **told: Detail
 ) -> Fact:
     look.draft.note(index, attempt=number, kind=failure.kind, message=failure.message[:500], **told)
-    if seconds is not None and _may_go_on(look, index):
+    if seconds is not None and _may_go_on(look, index) and _begin_parts_anew(look, index):
         look.draft.schedule(index, look.draft.now + timedelta(seconds=seconds))
         return Retrying(index)
     look.draft.failures[index] = failure.message
     return Ended(index, "fail")
+
+
+def _begin_parts_anew(look: Look, index: int) -> bool:
+    """Have a step that is tried again begin with no parts; False if one may have had an effect not to be repeated."""
+    row, first = look.row(index), look.spec.part(index, 0)
+    if not row.parts_made:
+        return True
+    look.draft.add_steps(look.session.steps(look.loaded.row.id, range(first, first + row.parts_made)))
+    parts = [look.draft.rows[part].state.status for part in range(first, first + row.parts_made)]
+    if StepStatus.OUTCOME_UNKNOWN in parts:
+        return False
+    state = replace(row.state, parts_left=0, parts_open=0, parts_failed=0)
+    look.draft.make({index: replace(row, state=state, parts_made=0, parts_opened=0)}, {})
+    return True
 
 
 def _may_go_on(look: Look, index: int) -> bool:

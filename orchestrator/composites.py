@@ -8,7 +8,7 @@ from contract import json_values
 from contract.json_values import JSON
 from executions.change import NewStep, StepRow
 from executions.events import Detail, digest
-from executions.plan import Began, Opened, Retrying, StepState, Waits, latched
+from executions.plan import Began, Opened, StepState, Waits, latched
 from executions.retry import Failure
 from executions.states import AttemptStatus, StepStatus
 from orchestrator import attempts, cancelling, waits
@@ -90,10 +90,13 @@ def _open_next(look: Look, step: StepSpec, row: StepRow, free: int) -> None:
         return
     first = look.spec.part(step.index, 0)
     start, end = first + row.parts_opened, first + row.parts_made
-    found = look.session.unopened(look.loaded.row.id, start, end, free)
+    rows = look.draft.rows
+    # What this very look made stands in no table yet; what it ended stands there as it was before.
+    ended = sum(1 for index in rows if start <= index < end and rows[index].state.status is not StepStatus.PENDING)
+    found = look.session.unopened(look.loaded.row.id, start, end, free + ended)
     look.draft.add_steps(found)
-    # What this very look made stands in no table yet.
-    indexes = sorted({*found, *(index for index in look.draft.new_steps if start <= index < end)})[:free]
+    known = sorted({*found, *(index for index in look.draft.new_steps if start <= index < end)})
+    indexes = [index for index in known if rows[index].state.status is StepStatus.PENDING][:free]
     opened = indexes[-1] + 1 - first if len(indexes) == free else row.parts_made
     look.draft.make({step.index: replace(row, parts_opened=opened)}, {})
     look.settle(*(Opened(index) for index in indexes))
@@ -135,12 +138,8 @@ def _succeed(look: Look, step: StepSpec, output: str) -> None:
 
 
 def _fail(look: Look, step: StepSpec, failure: Failure, details: JSON) -> None:
-    """The step fails. If it is tried again, then from the beginning; else what its parts came to is kept."""
     look.draft.unschedule(step.index)
-    fact = attempts.fail(look, step.index, look.row(step.index).attempts, Failed(failure, details))
-    if isinstance(fact, Retrying):
-        _count(look, step, made=0, opened=0, left=0)
-    look.settle(fact)
+    look.settle(attempts.fail(look, step.index, look.row(step.index).attempts, Failed(failure, details)))
 
 
 def _begin(look: Look, step: StepSpec, recorded: dict[str, JSON], **told: Detail) -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from contract.json_values import JSON
-from executions.change import Change, NewStep, StepRow
+from executions.change import AttemptEnd, AttemptRow, Change, NewStep, StepRow
 from executions.plan import Opened, StepState
-from executions.states import Intent, StepStatus
+from executions.states import AttemptStatus, Intent, StepStatus
 from orchestrator import attempts, cancelling
 from orchestrator.look import Look
 from orchestrator.outcomes import Limits, encode
@@ -57,11 +57,12 @@ def _last_to_compensate(look: Look) -> int | None:
     rows, written = look.draft.rows, look.loaded.row.standing.steps_made
     undone = [step.index for step in look.spec.steps if step.compensation is not None]
     undone = [index for index in undone if COMPENSATIONS + index not in rows]
-    recent = [index for index in undone if index in look.draft.touched]
-    succeeded = [index for index in recent if rows[index].state.status is StepStatus.SUCCEEDED]
-    if succeeded or not written or not undone:
-        return max(succeeded, default=None)
-    return look.session.to_compensate(look.loaded.row.id, [index for index in undone if index not in recent])
+    given: list[AttemptRow | AttemptEnd] = [*look.draft.attempts.values(), *look.draft.ends]
+    here = {attempt.index for attempt in given if attempt.status is AttemptStatus.SUCCEEDED}
+    recent = [i for i in undone if i in here and rows[i].state.status is StepStatus.SUCCEEDED]
+    if recent or not written or not undone:
+        return max(recent, default=None)
+    return look.session.to_compensate(look.loaded.row.id, undone)
 
 
 def conclude(look: Look) -> Change:
