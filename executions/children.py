@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import IntegrityError
+from django.db import IntegrityError, connection, transaction
 
 from contract.json_values import JSON
 from contract.problems import Conflict
@@ -42,13 +42,28 @@ def start_child(turn: Turn, workflow: str, version: str | None, given: dict[str,
     parent = Execution.objects.select_related("tenant", "submission__agent").get(id=turn.parent_id)
     request = _request(parent, turn, workflow, version, given)
     try:
-        return create_execution(parent.tenant, request).id
+        with transaction.atomic():
+            _hold_open(turn)
+            return create_execution(parent.tenant, request).id
     except IntegrityError:
         # Somebody who was taken for dead has started it meanwhile.
         started = _started(turn)
         if started is None:
             raise
         return started
+
+
+def _hold_open(turn: Turn) -> None:
+    """Keep the parent from ending until the child is committed. Raises Conflict where its step runs no more."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT e.intent IN ('run', 'pause') AND s.status = 'running' FROM execution e"
+            " JOIN step s ON s.execution_id = e.id AND s.index = %s WHERE e.id = %s FOR SHARE OF e",
+            [turn.step, turn.parent_id],
+        )
+        row = cursor.fetchone()
+    if row is None or not row[0]:
+        raise Conflict("the step that starts it runs no more", reason="parent_ended")
 
 
 def _started(turn: Turn) -> UUID | None:

@@ -279,6 +279,6 @@ class Draft:
         moments = [row.due_at for row in self.due.values() if self.may_begin(row.index)]
         if standing.intent not in ENDING_EARLY and standing.deadline_at is not None:
             moments.append(standing.deadline_at)
-        if standing.grace_at is not None and standing.counters.running:
+        if standing.grace_at is not None and standing.counters.running and not standing.compensating:
             moments.append(standing.grace_at)
         return min(moments, default=None)

@@ -242,9 +242,9 @@ class _Draft:
     def conclude(self) -> None:
         if self.status in TERMINAL:
             return
-        if self.status is Status.QUEUED and self.intent is not Intent.PAUSE:
-            self._move("start")
         counters = self.counters
+        if self.status is Status.QUEUED and (self.intent is not Intent.PAUSE or counters.left == 0):
+            self._move("start")
         if self.intent in {Intent.RUN, Intent.PAUSE}:
             self.ending = "succeed" if counters.left == 0 else None
         elif counters.running == 0 and not self.compensating:

@@ -70,6 +70,7 @@ class Advance:
         self._check_deadline()
         self._take_due()
         self._work_off(may_claim)
+        endings.make_output(look)
         self._end_early(may_claim)
         change = endings.conclude(look)
         due_at = change.standing.due_at

@@ -12,7 +12,7 @@ from executions.states import STEP_TERMINAL, TERMINAL, AttemptStatus, Intent, St
 from orchestrator import attempts, cancelling, waits
 from orchestrator.look import Look
 from orchestrator.outcomes import Failed, Handed, NotBegun, Outcome, Succeeded, encode
-from workflows.spec import Effect
+from workflows.spec import COMPENSATIONS, Effect
 
 _TAKEN_OVER = frozenset({StepStatus.PENDING, StepStatus.RETRYING, StepStatus.WAITING, StepStatus.OUTCOME_UNKNOWN})
 """Where an operator may take a step over."""
@@ -54,10 +54,9 @@ def _come_late(look: Look, outcome: Outcome) -> None:
     """What comes too late changes nothing; but an effect of which nobody knew is known now."""
     index, number, result = outcome.index, outcome.number, outcome.result
     look.draft.tell("step.late_outcome", look.spec.step(index).name, attempt=number)
-    state = look.row(index).state.status
-    if isinstance(result, Handed) and state in STEP_TERMINAL:
-        cancelling.tell_child(look, result.child, "the step that started it has ended")
     ended = look.draft.standing.status in TERMINAL
+    if isinstance(result, Handed) and (ended or look.row(index).state.status in STEP_TERMINAL):
+        cancelling.tell_child(look, result.child, "the step that started it has ended")
     if ended or not attempts.is_current(look, index, number, StepStatus.OUTCOME_UNKNOWN):
         return
     if isinstance(result, Succeeded):
@@ -112,8 +111,19 @@ def _resolve(look: Look, arrival: ArrivalRow) -> None:
         case "failed":
             failure = Failure("resolved_as_failed", told["reason"], retryable=False)
             look.settle(_fail_unknown(look, index, Failed(failure), **by))
+        case _ if _is_idle_part(look, index):
+            failure = Failure("resolved_as_failed", "what it was a part of has ended", retryable=False)
+            look.settle(_fail_unknown(look, index, Failed(failure), **by))
         case _:
             look.settle(attempts.retry_now(look, index, number, **by))
+
+
+def _is_idle_part(look: Look, index: int) -> bool:
+    """Whether it is the part of a step that goes on without it."""
+    owner = look.spec.step(index).owner
+    if owner is None or index >= COMPENSATIONS:
+        return False
+    return look.row(owner).state.status is not StepStatus.WAITING
 
 
 def _resolve_as_succeeded(look: Look, index: int, output: str, **told: str) -> None:

@@ -64,6 +64,8 @@ def cancel(look: Look, index: int, reason: str) -> Fact:
     """The step is not wanted any more; whatever its attempt comes to is late."""
     row = look.row(index)
     look.draft.unschedule(index)
+    if look.claim is not None and look.claim.step.index == index:
+        look.claim = None
     if row.state.status in {StepStatus.RUNNING, StepStatus.WAITING}:
         error = _error("cancelled", reason)
         look.draft.end(AttemptEnd(index, row.attempts, AttemptStatus.CANCELLED, error=error))

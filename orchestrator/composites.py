@@ -120,7 +120,9 @@ def _go_on_loop(look: Look, step: StepSpec, program: LoopProgram, row: StepRow) 
     finished = row.parts_made // len(step.body) - 1
     if row.state.parts_failed:
         cancelling.cancel_parts(look, step, "another step of the round failed")
-        _fail(look, step, Failure("round_failed", f"a step of round {finished} failed"), {"round": finished})
+        # What is left has an outcome that nobody knows: it is waited for.
+        if look.row(step.index).state.parts_left == 0:
+            _fail(look, step, Failure("round_failed", f"a step of round {finished} failed"), {"round": finished})
     elif row.state.parts_left:
         return
     elif program.until.holds(look.values.of_round(step, program.until.references, finished)):
@@ -173,6 +175,8 @@ def _make(look: Look, step: StepSpec, numbers: range, news: list[NewStep]) -> No
         part, before = look.spec.step(index), earlier.get(index)
         state = StepState(StepStatus.PENDING, len(part.parents) + len(part.handles) + latched(part))
         rows[index] = StepRow(state) if before is None else _anew(before, state)
+        if before is not None and before.state.status is not StepStatus.PENDING:
+            look.draft.tell("step.reset", part.name, reason="the step that it is a part of begins anew")
     look.draft.make(rows, dict(zip(indexes, news, strict=True)))
 
 

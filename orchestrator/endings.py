@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from contract.json_values import JSON
 from executions.change import AttemptEnd, AttemptRow, Change, NewStep, StepRow
-from executions.plan import Opened, StepState
+from executions.plan import Headed, Opened, StepState
 from executions.states import AttemptStatus, Intent, StepStatus
 from orchestrator import attempts, cancelling
 from orchestrator.look import Look
@@ -71,15 +71,21 @@ def conclude(look: Look) -> Change:
         if look.draft.ending is not None:
             cancelling.cancel_children(look, look.draft.standing.status_reason or "its parent ended")
         return look.draft.change()
+    assert look.output is not None, "what succeeds has its output"
+    value, output = look.output
+    return look.draft.change(output, _outcome(look, value))
+
+
+def make_output(look: Look) -> None:
+    """Make the output of an execution that has nothing left to do; where that fails, it heads for its failure."""
+    if look.draft.ending != "succeed":
+        return
     try:
         value = _output(look)
-        output = encode(value, Limits(look.limits.joined_bytes), "output")
+        look.output = (value, encode(value, Limits(look.limits.joined_bytes), "output"))
     except StepFailed as failed:
-        look.draft.ending = "fail"
-        reason = f"the output could not be made: {failed.message}"[:2000]
-        look.draft.standing = replace(look.draft.standing, status_reason=reason)
-        return look.draft.change()
-    return look.draft.change(output, _outcome(look, value))
+        look.draft.reason = f"the output could not be made: {failed.message}"[:2000]
+        look.settle(Headed(Intent.FAIL))
 
 
 def _close_running(look: Look, reason: str) -> None:

@@ -77,6 +77,8 @@ class Engine:
             try:
                 found = self._take_once()
             except psycopg.Error:
+                # What was perhaps claimed is not in hand: listed no more, it is recovered whatever this process does.
+                self.held.keep(None)
                 self._uncertain = True
                 raise
             except Superseded:
@@ -218,6 +220,7 @@ class Engine:
 
     def _reconcile(self, claim: Claim | None) -> bool:
         """After an uncertain commit: hand back what was claimed unseen; whether `claim` is still to be recorded."""
+        self.held.keep(claim.fence if claim is not None else None)
         try:
             mine = self.store.held()
             for attempt in mine:
@@ -227,7 +230,6 @@ class Engine:
             self._uncertain = True
             return claim is not None
         self._uncertain = False
-        self.held.keep(claim.fence if claim is not None else None)
         return claim is not None and any(_same(attempt, claim) for attempt in mine)
 
     def _hand_back(self, attempt: RunningAttempt) -> None:

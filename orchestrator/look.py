@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from contract.json_values import JSON
 from executions.change import Loaded, StepRow
 from executions.draft import Draft
 from executions.plan import Fact, NeedsSteps, reach
@@ -32,6 +33,7 @@ class Look:
     draft: Draft = field(init=False)
     values: Values = field(init=False)
     claim: Claim | None = None
+    output: tuple[JSON, str] | None = None
     ready: deque[int] = field(default_factory=deque)
     parted: deque[int] = field(default_factory=deque)
     superfluous: deque[int] = field(default_factory=deque)

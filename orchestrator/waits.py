@@ -31,7 +31,7 @@ def begin(look: Look, step: StepSpec, program: WaitProgram, scope: Scope) -> Non
     look.draft.note(step.index, attempt=attempt.number, input=digest(text))
     look.draft.note(step.index, attempt=attempt.number, until=wire(_first(awaited)), signal=awaited.signal)
     look.settle(Began(step.index), Waits(step.index))
-    early = None if awaited.signal is None else _early(look, awaited.signal)
+    early = None if awaited.signal is None else _early(look, step, awaited.signal)
     if early is not None:
         look.draft.consume(early)
         _end_by_signal(look, WaitingAttempt(step.index, attempt.number), early)
@@ -73,13 +73,20 @@ def signal(look: Look, arrival: ArrivalRow) -> None:
     """Give a signal to the wait that has been open longest for it; without one it is kept."""
     assert arrival.name is not None, "a signal has a name"
     found = look.session.awaiting(look.loaded.row.id, arrival.name)
+    payload = json_values.load(arrival.payload)["payload"]
     open_still = (w for w in found if attempts.is_current(look, w.index, w.number, StepStatus.WAITING))
-    waiting = next(open_still, None)
+    waiting = next((w for w in open_still if _takes(look.spec.step(w.index), payload)), None)
     if waiting is None:
         look.draft.keep(arrival)
     else:
         look.draft.consume(arrival)
         _end_by_signal(look, waiting, arrival)
+
+
+def _takes(step: StepSpec, payload: JSON) -> bool:
+    """Whether the step's wait may have this payload: one signal may be waited for by steps with other schemas."""
+    assert isinstance(step.program, WaitProgram), "only waits await signals"
+    return step.program.schema is None or not step.program.schema.violations(payload, "")
 
 
 def decide(look: Look, arrival: ArrivalRow) -> None:
@@ -154,10 +161,11 @@ def _open(look: Look, index: int) -> WaitingAttempt | None:
     return current[0] if current else None
 
 
-def _early(look: Look, name: str) -> ArrivalRow | None:
+def _early(look: Look, step: StepSpec, name: str) -> ArrivalRow | None:
     """The oldest signal that came before its wait, in an earlier look or in this one."""
     found = [*look.session.kept(look.loaded.row.id, name), *(row for row in look.draft.kept if row.name == name)]
-    return next((row for row in found if row.id not in look.draft.consumed), None)
+    left = (row for row in found if row.id not in look.draft.consumed)
+    return next((row for row in left if _takes(step, json_values.load(row.payload)["payload"])), None)
 
 
 def _recorded(awaited: Awaited) -> dict[str, JSON]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from contract import json_values
 from contract.json_values import JSON
 from executions.change import AttemptEnd, Change, DueRow, Standing
 from executions.events import Happening, chain
 from executions.redrive import Recorded, redrive
-from executions.states import MOVES, STEP_MOVES, AttemptStatus, Intent, Status, StepStatus, target
+from executions.states import MOVES, STEP_MOVES, AttemptStatus, Intent, StepStatus, target
 from tests.simulator.memory import Kept
 from workflows.effects import Effect
-from workflows.spec import COMPENSATIONS
 
 if TYPE_CHECKING:
     from tests.simulator.world import World
@@ -84,9 +82,7 @@ class Callers:
         standing = kept.standing
         if kept.is_live and (standing.intent is Intent.PAUSE or standing.quarantined_at is not None):
             intent = Intent.RUN if standing.intent is Intent.PAUSE else standing.intent
-            resumed = replace(
-                standing, intent=intent, status_reason=None, quarantined_at=None, due_at=self._memory.now
-            )
+            resumed = replace(standing, intent=intent, status_reason=None, quarantined_at=None, due_at=self._memory.now)
             self._write(kept, resumed, [], [Happening("execution.resumed", {"by": ACTOR})])
 
     def _skip(self, kept: Kept) -> None:

@@ -131,7 +131,11 @@ class _Maker:
 
     def _tool(self, name: str, parents: list[str]) -> Step:
         tool = "once" if self.random.random() < 0.3 else "again"
-        step: Step = {"name": name, "type": "tool_call", "config": {"tool": tool, "arguments": self._arguments(parents)}}
+        step: Step = {
+            "name": name,
+            "type": "tool_call",
+            "config": {"tool": tool, "arguments": self._arguments(parents)},
+        }
         if self.random.random() < 0.6:
             step["retry"] = self._retry()
         return step

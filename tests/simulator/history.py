@@ -159,9 +159,7 @@ class History:
 
     def _lets_run(self, parent: int) -> bool:
         status, step = self.statuses[parent], self.step(parent)
-        return status is StepStatus.SUCCEEDED or (
-            status is StepStatus.FAILED and step.on_failure is OnFailure.CONTINUE
-        )
+        return status is StepStatus.SUCCEEDED or (status is StepStatus.FAILED and step.on_failure is OnFailure.CONTINUE)
 
     def _check_undoing(self, index: int, event: EventRow) -> None:
         """Compensations come in reverse order of completion, once each, only of what succeeded."""

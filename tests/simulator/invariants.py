@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from executions.retry import MAX_LOST
 from executions.states import TERMINAL, AttemptStatus, Intent, Status, StepStatus
 from executions.survey import survey
 from tests.simulator.history import History, require
-from tests.simulator.memory import Kept, Memory
+from tests.simulator.memory import START, Kept, Memory
 from workflows.spec import COMPENSATIONS, PARTS, Runnable, Spec
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Invariants:
     histories: dict[UUID, History] = field(default_factory=dict)
     held: Counter[str] = field(default_factory=Counter)
     accepted: set[UUID] = field(default_factory=set)
+    latest: datetime = START
 
     def spec(self, kept: Kept) -> Spec:
         return self.runnables[kept.row.version_id].spec
@@ -46,6 +48,7 @@ class Invariants:
 
     def check(self, identifier: UUID, before: Kept | None) -> None:
         after = self.memory.executions[identifier]
+        self.latest = max(self.latest, self.memory.now, after.events[-1].created_at)
         history = self.histories.get(identifier)
         if history is None:
             history = self.histories[identifier] = History(self.spec(after))
@@ -81,7 +84,11 @@ class Invariants:
             if attempt.status in _OPEN:
                 status = after.steps[index].state.status
                 newest = after.steps[index].attempts == number
-                require(newest and status.value == attempt.status.value, f"attempt {index}:{number} is open, its step", status)
+                require(
+                    newest and status.value == attempt.status.value,
+                    f"attempt {index}:{number} is open, its step",
+                    status,
+                )
         for index, count in succeeded.items():
             require(count <= 1, f"{history.step(index).name} succeeded {count} times")
             require(lost[index] <= MAX_LOST, f"{history.step(index).name} was lost {lost[index]} times")
@@ -112,7 +119,7 @@ class Invariants:
             state = after.steps[index].state
             ready = state.status is StepStatus.PENDING and is_ready(history.step(index), state)
             # One that ended, or begins anew, without having been taken up may stand there until the next look drops it.
-            dropped_next = after.due[index].due_at <= self.memory.now
+            dropped_next = after.due[index].due_at <= self.latest
             require(
                 ready or dropped_next or state.status in {StepStatus.RETRYING, StepStatus.WAITING},
                 f"{history.step(index).name} stands as due and is",
@@ -137,7 +144,11 @@ class Invariants:
             over = status not in {StepStatus.RUNNING, StepStatus.WAITING}
             require(over, f"{name}, and {history.step(index).name} is", status)
             if name is Status.SUCCEEDED and index < PARTS:
-                require(after.steps[index].state.status.value in {"succeeded", "failed", "skipped", "cancelled"}, f"{name}, and {history.step(index).name} is", status)
+                require(
+                    after.steps[index].state.status.value in {"succeeded", "failed", "skipped", "cancelled"},
+                    f"{name}, and {history.step(index).name} is",
+                    status,
+                )
         if name is not Status.SUCCEEDED:
             require(not history.compensable(), f"{name}, and not undone are", history.told(*history.compensable()))
         require(standing.finished_at is not None, f"{name} without an end")
@@ -152,7 +163,11 @@ class Invariants:
                 told = any(arrived.row.kind == "cancel" for arrived in self.memory.inboxes[kept.row.id].values())
                 heads = kept.standing.intent in {Intent.CANCEL, Intent.FAIL}
                 alone = any(event.type == "execution.redriven" for event in kept.events)
-                require(told or heads or alone or not kept.is_live, f"{parent} is {status}, and its child goes on:", kept.row.id)
+                require(
+                    told or heads or alone or not kept.is_live,
+                    f"{parent} is {status}, and its child goes on:",
+                    kept.row.id,
+                )
 
     def _check_place_in_line(self, before: Kept | None, after: Kept) -> None:
         """At most as many as may run at once, and in their order."""
@@ -167,7 +182,9 @@ class Invariants:
             for other in self.memory.executions.values():
                 if other.row.concurrency_key == key and other.standing.status is Status.QUEUED:
                     passed = other.standing.intent is Intent.RUN and other.standing.quarantined_at is None
-                    require(not passed or other.in_line > after.in_line, "an execution was overtaken in line:", other.row.id)
+                    require(
+                        not passed or other.in_line > after.in_line, "an execution was overtaken in line:", other.row.id
+                    )
 
 
 def _is_of_an_earlier_try(history: History, after: Kept, index: int) -> bool:

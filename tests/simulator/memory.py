@@ -4,7 +4,7 @@ session.py."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -60,8 +60,18 @@ class Kept:
 
     def copied(self) -> Kept:
         """As it stands now: what is applied afterwards does not change the copy."""
-        members = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Kept(**{n: value.copy() if isinstance(value, dict | list) else value for n, value in members.items()})
+        return replace(
+            self,
+            steps=self.steps.copy(),
+            attempts=self.attempts.copy(),
+            workers=self.workers.copy(),
+            started=self.started.copy(),
+            finished=self.finished.copy(),
+            children=self.children.copy(),
+            items=self.items.copy(),
+            due=self.due.copy(),
+            events=self.events.copy(),
+        )
 
     @property
     def standing(self) -> Standing:
@@ -149,23 +159,18 @@ class Memory:
     committed: Callable[[dict[UUID, Kept]], None] = lambda _before: None
     """Told after each commit how the executions that it changed stood before it."""
 
-    def create(
-        self, spec: Spec, version: UUID, identifier: UUID, asked: Asked, key: str | None = None, priority: int = 0
-    ) -> UUID:
-        """A queued execution that is due at once."""
+    def create(self, spec: Spec, version: UUID, identifier: UUID, asked: Asked, key: str | None = None) -> None:
+        """A queued execution that is due at once; `key` is its concurrency key."""
         counters = initial(spec).counters
         happenings = [Happening("execution.created", {}), Happening("execution.queued", {})]
         events, head = chain(str(identifier), 0, GENESIS, happenings, self.now)
-        standing = Standing(
-            Status.QUEUED, Intent.RUN, counters, due_at=self.now, run_id=identifier, queued_at=self.now
-        )
+        standing = Standing(Status.QUEUED, Intent.RUN, counters, due_at=self.now, run_id=identifier, queued_at=self.now)
         row = ExecutionRow(identifier, version, 0, len(events), head, standing, asked, key)
-        self.executions[identifier] = Kept(row, priority, events=events)
+        self.executions[identifier] = Kept(row, spec.priority, events=events)
         self.inboxes[identifier] = {}
         if asked.parent_id is not None:
             self.children.setdefault(asked.parent_id, []).append(identifier)
         self.committed({})
-        return identifier
 
     def arrive(self, execution_id: UUID, kind: str, payload: JSON, actor: str, name: str | None = None) -> None:
         """What a command or a sweep does: it has locked the execution, puts something into its inbox, and wakes it."""

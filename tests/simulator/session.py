@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from contract import json_values
@@ -14,6 +15,8 @@ from executions.states import AttemptStatus, Intent, Status, StepStatus
 from executions.store import DUE_WINDOW, Child, Result, Session, Superseded
 from tests.simulator.memory import Arrived, Kept, Memory, Process
 from workflows.spec import COMPENSATIONS
+
+_Locked = TypeVar("_Locked", UUID, str)
 
 TICK = timedelta(microseconds=1)
 """No two looks see the clock stand at the same moment."""
@@ -226,9 +229,8 @@ class MemorySession:
 
     def release(self) -> None:
         """Let go of every lock; what was not committed is forgotten."""
-        for locks in (self._memory.locks, self._memory.keys):
-            for key in [key for key, holder in locks.items() if holder is self]:
-                del locks[key]  # type: ignore[attr-defined]
+        _let_go(self._memory.locks, self)
+        _let_go(self._memory.keys, self)
 
     def _loaded(self, execution_id: UUID, indexes: Collection[int]) -> Loaded:
         self._memory.now += TICK
@@ -291,3 +293,8 @@ def _output(kept: Kept, index: int) -> str | None:
 def _undone(kept: Kept, index: int) -> bool:
     compensation = kept.steps.get(COMPENSATIONS + index)
     return compensation is not None and compensation.state.status is not StepStatus.PENDING
+
+
+def _let_go(locks: dict[_Locked, object], holder: object) -> None:
+    for key in [key for key, by in locks.items() if by is holder]:
+        del locks[key]

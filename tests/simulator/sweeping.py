@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from contract import json_values
 from executions.change import RunningAttempt
-from executions.states import AttemptStatus, Intent, Status
+from executions.states import AttemptStatus, Status
 from tests.simulator.memory import Kept, Memory, next_in_line
 from tests.simulator.worker import Worker
 
@@ -73,6 +73,7 @@ def _wake_next_in_line(memory: Memory) -> None:
             for kept in line
         )
         first = next_in_line(line)
-        if not active and first is not None and first.standing.due_at is None and first.standing.intent is Intent.RUN:
-            if memory.is_free(first.row.id):
-                first.stand(due_at=memory.now)
+        if active or first is None or first.standing.due_at is not None:
+            continue
+        if memory.is_free(first.row.id):
+            first.stand(due_at=memory.now)

@@ -12,10 +12,10 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import pytest
 
 from contract import json_values
 from executions.change import Asked
-from executions.states import Intent, Status
 from orchestrator import advance, engine
 from tests.simulator.callers import Callers
 from tests.simulator.definitions import Pool, pool
@@ -204,7 +204,7 @@ class World:
         identifier = UUID(int=self.random.getrandbits(128))
         key = None if spec.concurrency is None else f"{name}:{json_values.load(asked.input)['key']}"
         self.tell("creates", name, identifier)
-        self.memory.create(spec, version, identifier, asked, key, spec.priority)
+        self.memory.create(spec, version, identifier, asked, key)
         self.invariants.accept(identifier)
         self.announce()
         return identifier
@@ -246,7 +246,7 @@ class World:
 
     def tell(self, *words: Any) -> None:
         if self.traced:
-            moment = (self.memory.now.timestamp() - 1_893_456_000)
+            moment = self.memory.now.timestamp() - 1_893_456_000
             self.lines.append(f"{self.turn:5} {moment:9.3f} " + " ".join(map(str, words)))
 
     def _committed(self, before: dict[UUID, Kept]) -> None:
@@ -262,7 +262,16 @@ class World:
             data = event.body[event.body.index('"data":') : event.body.index(',"execution"')]
             self.tell(who, str(identifier)[:8], event.type, event.step or "", data)
         s = kept.standing
-        self.tell(who, str(identifier)[:8], "stands", s.status, s.intent, s.counters, "due", s.due_at and s.due_at.timestamp() - 1_893_456_000)
+        self.tell(
+            who,
+            str(identifier)[:8],
+            "stands",
+            s.status,
+            s.intent,
+            s.counters,
+            "due",
+            s.due_at and s.due_at.timestamp() - 1_893_456_000,
+        )
 
     def _pass(self, seconds: float) -> None:
         self.memory.now += timedelta(seconds=seconds)
@@ -278,16 +287,14 @@ class World:
     @contextmanager
     def _clocks(self) -> Iterator[None]:
         """The two modules that look at a clock of their own look at the world's; what they log fails the world."""
-        now = self.memory
-        clock = SimpleNamespace(monotonic=lambda: now.now.timestamp(), sleep=self._sleep)
-        kept = engine.time, advance.time, engine.log
-        engine.time = clock  # type: ignore[attr-defined]
-        advance.time = SimpleNamespace(monotonic=lambda: 0.0)  # type: ignore[attr-defined]
-        engine.log = _Log(self)
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine, "time", SimpleNamespace(monotonic=self._monotonic, sleep=self._sleep))
+            patch.setattr(advance, "time", SimpleNamespace(monotonic=lambda: 0.0))
+            patch.setattr(engine, "log", _Log(self))
             yield
-        finally:
-            engine.time, advance.time, engine.log = kept  # type: ignore[attr-defined]
+
+    def _monotonic(self) -> float:
+        return self.memory.now.timestamp()
 
     def _sleep(self, _seconds: float) -> None:
         assert self.running is not None, "only workers sleep"
