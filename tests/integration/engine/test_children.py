@@ -200,7 +200,8 @@ def test_a_child_is_started_once_a_turn_even_if_the_worker_dies_after_starting_i
 
 def test_the_same_turn_gives_the_same_child_and_another_turn_another(alice: Tenant, world: World) -> None:
     workflow = published(alice, [noop("a")])
-    execution = run(alice, world, noop("a"))
+    execution = submitted(alice, published(alice, [child("a", workflow)]))
+    assert world.engine._take(float("inf")) is not None
     turn = Turn(execution.id, 0, "a", "1.0")
     first = start_child(turn, workflow, None, {})
     assert start_child(turn, workflow, None, {}) == first
@@ -239,21 +240,24 @@ def test_a_child_never_charges(alice: Tenant, world: World) -> None:
     assert sub.status == "workflow_succeeded"
 
 
-def test_a_child_that_is_started_after_its_parent_ended_is_cancelled(alice: Tenant, world: World) -> None:
+@pytest.mark.parametrize("started_before", [True, False])
+def test_no_child_outlives_a_parent_that_ended_while_it_was_started(
+    alice: Tenant, world: World, started_before: bool
+) -> None:
     execution = submitted(alice, published(alice, [child("sub", published(alice, [wait("go", signal="go")]))]))
 
     def carry_out(claim: Any) -> Any:
+        before = world.engine.carry_out(claim) if started_before else None
         commands.cancel(execution.id, "no more", "key:k")
         world.drain()
         world.drain_after(10.1)
         assert ended(execution)[0] == "workflow_cancelled"
-        return world.engine.carry_out(claim)
+        return before or world.engine.carry_out(claim)
 
     with World(carry_out=carry_out) as first:
         first.drain()
         first.drain()
-    [sub] = children(execution)
-    assert sub.status == "workflow_cancelled"
+    assert [row.status for row in children(execution)] == ["workflow_cancelled"] * started_before
 
 
 def test_children_of_a_map_that_is_tried_again_are_started_anew(alice: Tenant, world: World) -> None:
