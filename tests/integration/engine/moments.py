@@ -95,7 +95,7 @@ def in_turn(execution: Execution, *acts: Callable[[], object]) -> list[str | Non
 
 
 def hold_the_first(world: World, barrier: threading.Barrier) -> None:
-    """This engine's next change is written once the others, too, have locked theirs, and stands once all are written."""
+    """This engine writes its next change once the others have locked theirs, and commits it once all are written."""
     session = world.store.session
 
     @contextmanager

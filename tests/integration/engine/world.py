@@ -20,9 +20,9 @@ from executions.models import ArrivalKind, Attempt, Execution
 from executions.store import PostgresStore
 from executions.transitions import Carrier
 from orchestrator.actions.carrying import Carrier as StepCarrier
-from orchestrator.engine import Engine
+from orchestrator.engine import CarryOut, Engine
 from orchestrator.held import Held
-from orchestrator.outcomes import Claim, Failed, Limits, Succeeded
+from orchestrator.outcomes import Limits
 from orchestrator.process import Runnables, actions
 from tenants import registry
 from tenants.models import Tenant
@@ -69,7 +69,7 @@ class World:
     """One worker process's engine, in this process; `announced` counts its hints."""
 
     now: Callable[[], datetime | None] = lambda: None
-    carry_out: Callable[[Claim], Succeeded | Failed] | None = None
+    carry_out: CarryOut | None = None
     announced: int = 0
     carrier: Carrier = field(default_factory=lambda: Carrier(uuid4(), "test:1", "test"))
 
