@@ -75,7 +75,11 @@ QUANTILES = {"p50": 0.5, "p99": 0.99, "max": 1.0}
 def audit(evidence: Evidence) -> Verdict:
     """What came of a run."""
     owed = sorted(_owed(evidence), key=lambda one: one.since)
-    found = [Recovered(fault, *recovery(fault.at, owed)) for fault in evidence.faults]
+    nexts = [*(fault.at for fault in evidence.faults[1:]), math.inf]
+    found = [
+        Recovered(fault, *recovery(fault.at, owed, following))
+        for fault, following in zip(evidence.faults, nexts, strict=True)
+    ]
     wrong = {name: list(check(evidence)) for name, check in CHECKS.items()}
     wrong["stuck or overdue"] += [
         f"{o.what} took {o.until - o.since:.1f} s" for o in owed if OVERDUE_SECONDS < o.until - o.since < math.inf

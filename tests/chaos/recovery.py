@@ -5,7 +5,7 @@ the start of a step whose parents have ended, the end of an attempt that runs, t
 was lost (its delay included), the working in of what arrived, the answer to a post. A stack has recovered from a fault
 (a pause: counted from its beginning) when everything that was owed at the fault's moment has been done, and everything
 that came to be owed later and was *late*, done more than a second after it could have been. It is over once nothing
-late has begun for two seconds.
+late has begun for two seconds; what was not late yet when the next fault came is that fault's.
 """
 
 from __future__ import annotations
@@ -40,13 +40,17 @@ class Owed:
     what: str
 
 
-def recovery(fault_at: float, owed: Sequence[Owed]) -> tuple[float, str]:
-    """Seconds until the stack had recovered from the fault, and what was done last; `owed` is in order of `since`."""
+def recovery(fault_at: float, owed: Sequence[Owed], next_at: float = math.inf) -> tuple[float, str]:
+    """Seconds until the stack had recovered from the fault, and what was done last; `owed` is in order of `since`.
+
+    `next_at` is the moment of the fault after it.
+    """
     until, what = fault_at, "nothing was owed"
     for one in owed:
         if one.since > max(until, fault_at) + QUIET_SECONDS:
             break
-        concerned = one.since <= fault_at or one.until - one.since > LATE_SECONDS
+        late = one.until - one.since > LATE_SECONDS and one.since + LATE_SECONDS < next_at
+        concerned = one.since <= fault_at or late
         if concerned and one.until > until:
             until, what = one.until, one.what
     return until - fault_at, what

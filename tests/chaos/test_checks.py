@@ -235,6 +235,17 @@ def test_a_join_needs_as_many_of_its_parents_as_it_says(join: object, enough: bo
     assert ((4, 5) in since_and_until(list(owed_by(record(), needs)))) is enough
 
 
+@pytest.mark.parametrize(
+    ("owed", "seconds"),
+    [([(11.5, 16)], 6), ([(12.5, 16)], 0), ([(9, 16)], 6)],
+    ids=["late before the next", "not late yet", "owed before the first"],
+)
+def test_what_was_not_late_yet_when_the_next_fault_came_is_that_fault_s(
+    owed: list[tuple[float, float]], seconds: float
+) -> None:
+    assert recovery(10.0, [Owed(since, until, "a move") for since, until in owed], 13.0)[0] == seconds
+
+
 def test_a_slow_recovery_is_no_pass() -> None:
     slow = replace(evidence().orders[0], posted_at=BEGAN.timestamp(), answered_at=BEGAN.timestamp() + 10.5)
     verdict = audit(replace(evidence(), orders=[slow]))
