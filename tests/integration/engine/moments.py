@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -119,17 +119,17 @@ def hold_the_first(world: World, barrier: threading.Barrier) -> None:
 
 def advance_crossing(count: int) -> None:
     """So many engines each take one execution; none writes before all have theirs, none commits before all wrote."""
-    barrier, worlds = threading.Barrier(count), [World() for _ in range(count)]
-    for world in worlds:
-        hold_the_first(world, barrier)
-    at_once(*(world.drain for world in worlds))
-    for world in worlds:
-        world.close()
+    barrier = threading.Barrier(count)
+    with ExitStack() as open_:
+        worlds = [open_.enter_context(World()) for _ in range(count)]
+        for world in worlds:
+            hold_the_first(world, barrier)
+        at_once(*(world.drain for world in worlds))
 
 
 @contextmanager
 def installation() -> Iterator[None]:
-    """Two engines that drain and a sweeper; what any of them raises fails the test."""
+    """Two engines that look all the time and a sweeper; what any of them raises fails the test."""
     over = threading.Event()
 
     def work() -> None:
@@ -139,7 +139,11 @@ def installation() -> Iterator[None]:
         connections.close_all()
 
     with ThreadPoolExecutor(3) as pool:
-        running = [pool.submit(work), pool.submit(work), pool.submit(sweep_for_ever, database_url(), work, over)]
+        running = [
+            pool.submit(work),
+            pool.submit(work),
+            pool.submit(sweep_for_ever, database_url(), lambda: None, over),
+        ]
         try:
             yield
         finally:
