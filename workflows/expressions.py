@@ -187,7 +187,9 @@ def _json(value: Any) -> JSON:
     if isinstance(value, list):
         return [_json(item) for item in value]
     if isinstance(value, dict):
-        return {_key(name): _json(member) for name, member in value.items()}
+        # The evaluator keeps no order: without one of ours the same value would have another digest each time.
+        members = {_key(name): member for name, member in value.items()}
+        return {name: _json(members[name]) for name in sorted(members)}
     if isinstance(value, datetime):
         return rfc3339(value)
     if isinstance(value, timedelta):

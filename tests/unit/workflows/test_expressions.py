@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.json_values import dump
 from workflows.expressions import ExpressionError, ExpressionInvalid, compile_expression, read_values
 
 SCOPE: dict[str, Any] = {
@@ -353,3 +354,9 @@ def _all_ints(found: Any) -> list[int]:
 def test_any_text_is_an_expression_or_refused(text: str) -> None:
     with contextlib.suppress(ExpressionInvalid, ExpressionError):
         compile_expression(text).evaluate(SCOPE)
+
+
+def test_the_members_of_an_object_come_in_the_same_order_every_time() -> None:
+    expression = compile_expression("{'b': input.x, 'a': {'d': 1, 'c': 2}, 'e': 3}")
+    for _ in range(20):
+        assert dump(expression.evaluate({"input": {"x": 0}})) == '{"a":{"c":2,"d":1},"b":0,"e":3}'
