@@ -197,7 +197,7 @@ STEP_MOVES: Mapping[str, Move[StepStatus]] = {
         frozenset(StepStatus) - {StepStatus.PENDING, StepStatus.RUNNING},
         StepStatus.PENDING,
         "step.reset",
-        "a redrive carries it out again",
+        "a redrive carries it out again, or the step that it is a part of begins anew",
     ),
 }
 

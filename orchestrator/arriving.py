@@ -119,7 +119,7 @@ def _resolve(look: Look, arrival: ArrivalRow) -> None:
 
 
 def _is_idle_part(look: Look, index: int) -> bool:
-    """Whether it is the part of a step that goes on without it."""
+    """Whether it is a part of a step that is not at work: it counts for nothing, or will begin anew."""
     owner = look.spec.step(index).owner
     if owner is None or index >= COMPENSATIONS:
         return False
@@ -141,7 +141,7 @@ def _fail_unknown(look: Look, index: int, result: Failed, **told: str) -> Ended:
 def _take_over(look: Look, index: int, reason: str) -> bool:
     """Whether an operator may still end the step; what is open of it is closed."""
     row, step = look.row(index), look.spec.step(index)
-    if row.state.status not in _TAKEN_OVER:
+    if row.state.status not in _TAKEN_OVER or _is_idle_part(look, index):
         return False
     look.draft.unschedule(index)
     if row.state.status is StepStatus.WAITING:

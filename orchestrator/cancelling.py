@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from contract import json_values
@@ -28,8 +28,8 @@ def cancel_below(look: Look, step: StepSpec, reason: str) -> None:
     """Cancel what a step that waits has started: its parts, its child."""
     if step.body:
         cancel_parts(look, step, reason)
-    for waiting in look.session.waiting(look.loaded.row.id, [step.index]):
-        tell_child(look, waiting.child, reason)
+    for child in _children(look, [step.index]).values():
+        tell_child(look, child, reason)
 
 
 def cancel_parts(look: Look, step: StepSpec, reason: str) -> None:
@@ -40,10 +40,8 @@ def cancel_parts(look: Look, step: StepSpec, reason: str) -> None:
 
 def cancel_waiting(look: Look, reason: str) -> None:
     """Cancel every step that waits for something outside, a child or its parts."""
-    written = look.session.waiting(look.loaded.row.id, None)
+    children = _children(look, None)
     begun = [attempt.index for attempt in look.draft.attempts.values() if attempt.status is AttemptStatus.WAITING]
-    children = {waiting.index: waiting.child for waiting in written}
-    children |= {end.index: end.child for end in look.draft.ends if end.status is AttemptStatus.WAITING}
     _add(look, [*children, *begun])
     for index in dict.fromkeys([*children, *begun]):
         if look.draft.rows[index].state.status is StepStatus.WAITING:
@@ -73,6 +71,13 @@ def open_parts(look: Look, step: StepSpec) -> list[int]:
     end = first + look.row(step.index).parts_made
     look.draft.add_steps(look.session.unended(look.loaded.row.id, first, end))
     return sorted(index for index in look.draft.rows if first <= index < end and _is_open(look, index))
+
+
+def _children(look: Look, indexes: Collection[int] | None) -> dict[int, UUID | None]:
+    """The children of these steps' attempts that wait, be it since this very look; of all steps without `indexes`."""
+    children = {waiting.index: waiting.child for waiting in look.session.waiting(look.loaded.row.id, indexes)}
+    handed = (end for end in look.draft.ends if end.status is AttemptStatus.WAITING)
+    return children | {end.index: end.child for end in handed if indexes is None or end.index in indexes}
 
 
 def _is_open(look: Look, index: int) -> bool:

@@ -67,9 +67,9 @@ def _last_to_compensate(look: Look) -> int | None:
 
 def conclude(look: Look) -> Change:
     """The change, with the output where the execution succeeds; one whose output cannot be made fails."""
+    if look.draft.ending is not None:
+        cancelling.cancel_children(look, look.draft.standing.status_reason or "its parent ended")
     if look.draft.ending != "succeed":
-        if look.draft.ending is not None:
-            cancelling.cancel_children(look, look.draft.standing.status_reason or "its parent ended")
         return look.draft.change()
     assert look.output is not None, "what succeeds has its output"
     value, output = look.output

@@ -11,6 +11,7 @@ from uuid import UUID
 from contract import json_values
 from executions.change import Asked
 from executions.retry import Failure
+from executions.states import Intent, StepStatus
 from orchestrator.outcomes import Claim, Failed, Handed, Succeeded
 from tests.simulator.history import require
 from workflows.effects import Effect
@@ -65,13 +66,21 @@ class Effects:
             require(self.seen[key] <= most, f"the effect of {claim.step.name} came about {self.seen[key]} times")
 
     def _start_child(self, worker: Worker, claim: Claim, chance: float) -> Failed | Handed:
-        if chance < 0.1:
-            return Failed(Failure("child_refused", "it may not be run", retryable=False))
+        """As executions/children.start_child: one child a turn, and none for a step that runs no more."""
+        memory = self.world.memory
         turn = (claim.execution_id, claim.step.index, f"{claim.generation}.{claim.failures}")
-        turns = self.world.memory.turns
-        if turn not in turns:
+        if turn not in memory.turns:
+            worker.until(lambda: memory.is_free(claim.execution_id))
+            if chance < 0.1 or not self._is_open(claim):
+                return Failed(Failure("child_refused", "it may not be run", retryable=False))
+        if turn not in memory.turns:
             given = json_values.dump(claim.config["input"])
             asked = Asked(given, parent_id=claim.execution_id, parent_step=claim.step.index)
-            turns[turn] = self.world.create(claim.config["workflow_id"], asked)
+            memory.turns[turn] = self.world.create(claim.config["workflow_id"], asked)
         worker.at("carried out")
-        return Handed(turns[turn])
+        return Handed(memory.turns[turn])
+
+    def _is_open(self, claim: Claim) -> bool:
+        parent = self.world.memory.executions[claim.execution_id]
+        goes_on = parent.standing.intent in {Intent.RUN, Intent.PAUSE}
+        return goes_on and parent.steps[claim.step.index].state.status is StepStatus.RUNNING

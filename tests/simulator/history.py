@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from contract import json_values
 from executions.events import GENESIS, EventRow
 from executions.plan import latched
 from executions.states import CREATED, MOVES, STEP_MOVES, STEP_TERMINAL, Intent, Status, StepStatus
@@ -28,8 +29,6 @@ STEP_EVENTS: Mapping[str, str] = {move.event: name for name, move in STEP_MOVES.
 """Each event of a step tells one move."""
 EXECUTION_EVENTS: Mapping[str, str] = {move.event: name for name, move in MOVES.items()}
 
-_ENDS = {StepStatus.SUCCEEDED, StepStatus.FAILED}
-
 
 @dataclass
 class Completion:
@@ -41,7 +40,7 @@ class Completion:
 
 @dataclass
 class History:
-    """`statuses` and `status` are what the events lead to. `fresh`: the attempt number before the newest beginning."""
+    """`statuses` and `status` are what the events lead to. `reset_at`: the last attempt before a step began anew."""
 
     spec: Spec
     status: Status | None = None
@@ -62,7 +61,7 @@ class History:
             found = self.specs[index] = self.spec.step(index)
         return found
 
-    def follow(self, before: Kept | None, after: Kept) -> None:
+    def follow(self, after: Kept) -> None:
         """Work in what a commit added."""
         self.commits += 1
         self.begun.clear()
@@ -73,7 +72,7 @@ class History:
             if event.step is None:
                 self._move(event)
             elif event.type in STEP_EVENTS:
-                self._move_step(event, before, after)
+                self._move_step(event, after)
             else:
                 require(event.type == "step.late_outcome", "an event that nobody knows:", event.type)
         require(
@@ -108,7 +107,7 @@ class History:
             self.undone.clear()
             self.completed = {i: done for i, done in self.completed.items() if i < PARTS}
 
-    def _move_step(self, event: EventRow, before: Kept | None, after: Kept) -> None:
+    def _move_step(self, event: EventRow, after: Kept) -> None:
         assert event.step is not None, "only events of steps come here"
         require(event.step in self.indexes, "an event of a step without a row:", event.step)
         index = self.indexes[event.step]
@@ -118,27 +117,26 @@ class History:
         if name == "begin":
             self._check_needs(index, event.step)
             self.begun.append(index)
-            earlier = before.steps.get(index) if before is not None else None
-            tried_again = status is StepStatus.RETRYING or earlier is None or not earlier.parts_made
-            if self.step(index).body and tried_again:
-                self._begin_parts_anew(index, before)
+            if index in self.reset_at:
+                number = json_values.load(event.body)["data"]["attempt"]
+                self.reset_at[index] = min(self.reset_at[index], number - 1)
             if index >= COMPENSATIONS and status is StepStatus.PENDING:
                 self._check_undoing(index - COMPENSATIONS, event)
         if name == "reset":
             self.reset_at[index] = after.steps[index].attempts
             self.completed.pop(index, None)
+        if name == "succeed" and self.step(index).body:
+            self._check_parts(index, after.steps[index].parts_made)
         self.statuses[index] = move.target
         if move.target is StepStatus.SUCCEEDED:
             self.completed[index] = Completion(self.commits, event.created_at)
 
-    def _begin_parts_anew(self, owner: int, before: Kept | None) -> None:
-        """What a map or a loop that is tried again came to before counts no more."""
+    def _check_parts(self, owner: int, made: int) -> None:
+        """What succeeds by its parts has seen each of them to an end of its own."""
         first = self.spec.part(owner, 0)
-        for index in self.statuses:
-            if first <= index < first + PARTS:
-                self.statuses[index] = StepStatus.PENDING
-                earlier = before.steps.get(index) if before is not None else None
-                self.reset_at[index] = 0 if earlier is None else earlier.attempts
+        for index in range(first, first + made):
+            over = self.statuses[index] in STEP_TERMINAL - {StepStatus.CANCELLED}
+            require(over, f"{self.step(owner).name} succeeded, and of its parts", self.told(index))
 
     def _check_needs(self, index: int, name: str) -> None:
         step = self.step(index)

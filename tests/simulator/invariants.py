@@ -10,11 +10,12 @@ from uuid import UUID
 
 from executions.plan import is_ready, latched
 from executions.retry import MAX_LOST
-from executions.states import TERMINAL, AttemptStatus, Intent, Status, StepStatus
+from executions.states import AttemptStatus, Intent, Status, StepStatus
 from executions.survey import survey
+from orchestrator.endings import DEADLINE
 from tests.simulator.history import History, require
 from tests.simulator.memory import START, Kept, Memory
-from workflows.spec import COMPENSATIONS, PARTS, Runnable, Spec
+from workflows.spec import COMPENSATIONS, PARTS, OnFailure, Runnable, Spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +56,7 @@ class Invariants:
         if before is not None:
             require(after.row.seq > before.row.seq, "the seq did not grow")
         self._check_place_in_line(before, after)
-        history.follow(before, after)
+        history.follow(after)
         self._check_statuses(history, after)
         self._check_attempts(history, before, after)
         if after.row.standing.steps_made:
@@ -69,7 +70,7 @@ class Invariants:
         require(history.status is after.standing.status, "the events lead to", history.status)
         for index, row in after.steps.items():
             told = history.statuses[index]
-            if told is not row.state.status and not _is_of_an_earlier_try(history, after, index):
+            if told is not row.state.status:
                 name = history.step(index).name
                 require(False, f"the events lead {name} to {told}, its row is", row.state.status)  # noqa: FBT003
 
@@ -149,24 +150,40 @@ class Invariants:
                     f"{name}, and {history.step(index).name} is",
                     status,
                 )
+        self._check_verdict(history, after)
         if name is not Status.SUCCEEDED:
             require(not history.compensable(), f"{name}, and not undone are", history.told(*history.compensable()))
         require(standing.finished_at is not None, f"{name} without an end")
 
+    def _check_verdict(self, history: History, after: Kept) -> None:
+        """It failed because a step did that must not, or for what its reason tells; else it did not fail."""
+        status, reason = after.standing.status, after.standing.status_reason or ""
+        fatal = [
+            step.index
+            for step in history.spec.steps
+            if step.on_failure is OnFailure.FAIL and history.statuses.get(step.index) is StepStatus.FAILED
+        ]
+        if status is Status.SUCCEEDED:
+            require(not fatal, "succeeded although these failed:", history.told(*fatal))
+        elif status is Status.FAILED:
+            told = reason == DEADLINE or reason.startswith("the output could not be made")
+            require(fatal or told, "failed, and nothing did that must not:", reason)
+
     def check_children(self) -> None:
-        """With nobody at work: a child of an execution that failed or was cancelled has been told to end."""
+        """With nobody at work: a child that goes on is waited for, or has been told to end.
+
+        One that was started, and its step given up before anybody heard of it, is told when its parent ends.
+        """
         for parent, children in self.memory.children.items():
-            status = self.memory.executions[parent].standing.status
-            if status not in {Status.FAILED, Status.CANCELLED}:
-                continue
+            above = self.memory.executions[parent]
             for kept in (self.memory.executions[child] for child in children):
                 told = any(arrived.row.kind == "cancel" for arrived in self.memory.inboxes[kept.row.id].values())
                 heads = kept.standing.intent in {Intent.CANCEL, Intent.FAIL}
                 alone = any(event.type == "execution.redriven" for event in kept.events)
                 require(
-                    told or heads or alone or not kept.is_live,
-                    f"{parent} is {status}, and its child goes on:",
-                    kept.row.id,
+                    not kept.is_live or told or heads or alone or _is_wanted(above, kept),
+                    f"the child {kept.row.id} goes on without {parent}:",
+                    above.standing.status,
                 )
 
     def _check_place_in_line(self, before: Kept | None, after: Kept) -> None:
@@ -187,6 +204,15 @@ class Invariants:
                     )
 
 
+def _is_wanted(parent: Kept, child: Kept) -> bool:
+    index = child.row.asked.parent_step
+    assert index is not None, "a step started it"
+    row = parent.steps[index]
+    if child.row.id not in parent.children.values():
+        return parent.is_live
+    return row.state.status is StepStatus.WAITING and parent.children.get((index, row.attempts)) == child.row.id
+
+
 def _is_of_an_earlier_try(history: History, after: Kept, index: int) -> bool:
     """Whether it is a part that its map or loop does not count any more, or not yet again."""
     if not PARTS <= index < COMPENSATIONS:
@@ -205,7 +231,3 @@ def _is_spent(history: History, after: Kept, index: int) -> bool:
         StepStatus.RETRYING,
         StepStatus.PENDING,
     }
-
-
-def is_over(memory: Memory) -> bool:
-    return all(kept.standing.status in TERMINAL for kept in memory.executions.values())

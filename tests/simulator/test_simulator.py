@@ -45,6 +45,7 @@ def violation(world: World) -> Violation | None:
     return None
 
 
-def violations(seeds: range) -> Iterator[Violation]:
-    found = (violation(World(seed, WORLD)) for seed in seeds)
+def violations(seeds: range, names: tuple[str, ...]) -> Iterator[Violation]:
+    """What does not hold in worlds of these definitions, world by world."""
+    found = (violation(World(seed, WORLD, names=names)) for seed in seeds)
     return (each for each in found if each is not None)

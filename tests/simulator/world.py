@@ -31,6 +31,8 @@ MOST_HINTS = 6
 CALM_ROUNDS = 400
 DATABASE = frozenset({"lock", "locked", "take", "taken", "stage", "commit", "committed", "held", "push back"})
 """The points at which the connection may break."""
+AT_WORK = frozenset({"carry out", "carried out"})
+"""Where a process that stands still is taken for dead most easily."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class World:
             kill=0.01 * harsh,
             cut=0.02 * harsh,
             pause=self.random.choice([0.03, 0.15]),
-            stall=0.01 * harsh,
+            stall=self.random.choice([0.003, 0.1]) * harsh,
             lose=self.random.choice([0.0, 0.3]),
         )
         for _ in range(self.random.randint(2, 4)):
@@ -237,11 +239,12 @@ class World:
             self.tell(worker.name, "loses its connection at", point)
             raise psycopg.OperationalError(f"the connection was lost at {point}")
         chance -= odds.cut
-        if chance < odds.stall:
+        stall = odds.stall if point in AT_WORK else odds.stall / 10
+        if chance < stall:
             self.tell(worker.name, "stands still at", point)
             worker.stalled = True
             worker.pause()
-        elif chance < odds.stall + odds.pause or point in {"carry out", "sleep"}:
+        elif chance < stall + odds.pause or point in {"carry out", "sleep"}:
             worker.pause()
 
     def tell(self, *words: Any) -> None:
@@ -317,5 +320,5 @@ class _Log:
         raise Violation(f"{what}: {told}")
 
 
-_TURNS = {"go_on": 40, "deliver": 25, "pass_time": 12, "sweep": 6, "create": 12, "call": 6, "kill": 2, "revive": 2}
+_TURNS = {"go_on": 40, "deliver": 25, "pass_time": 12, "sweep": 6, "create": 12, "call": 6, "kill": 2, "revive": 5}
 _EVENTS, _WEIGHTS = list(_TURNS), list(_TURNS.values())

@@ -41,6 +41,7 @@ def child(name: str, workflow: str, *after: str, **members: Any) -> Step:
 
 
 RETRY = {"max_attempts": 3, "initial_seconds": 1}
+IN_HASTE = {"timeout_seconds": 2, "retry": {"max_attempts": 3, "initial_seconds": 8}}
 UNDO = {"type": "tool_call", "config": {"tool": "again", "arguments": {}}}
 UNDO_ONCE = {"type": "tool_call", "config": {"tool": "once", "arguments": {}}}
 
@@ -90,6 +91,14 @@ WRITTEN = [
     definition("parent", tool("a", compensate=UNDO), child("c", "saga", "a", retry=RETRY), tool("d", "c")),
     definition("parents of two", child("c", "one"), child("d", "any of waits"), pure("j", "c", "d", join="any")),
     definition("map of children", mapped("m", 3, child("x", "chain"), max_parallel=2, tolerate="50%")),
+    definition("map in haste", mapped("m", 3, wait("x", signal="go"), max_parallel=2) | IN_HASTE, tool("after", "m")),
+    definition("loop in haste", loop("l", [tool("a", retry=RETRY), wait("b", "a", approval=True)]) | IN_HASTE),
+    definition(
+        "children in haste",
+        mapped("m", 2, child("x", "approved")) | {"timeout_seconds": 2, "retry": RETRY, "on_failure": "continue"},
+        child("c", "approved", on_failure="continue", timeout_seconds=2, retry=RETRY),
+        wait("w", "m", "c", signal="stop"),
+    ),
     definition("approved", wait("a", approval=True, timeout_seconds=20), once("b", "a")),
     definition("signalled twice", wait("a", signal="go"), wait("b", "a", signal="go"), tool("c", "b")),
     definition("in line", tool("a"), wait("b", "a", seconds=1), concurrency={"key": "${{ input.key }}", "limit": 1}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
@@ -20,113 +19,20 @@ from executions.plan import (
     Retrying,
     Situation,
     after,
-    initial,
+    continues,
     plan,
     reach,
-    roots,
 )
 from executions.states import STEP_TERMINAL, Intent, Status, StepStatus
 from executions.survey import survey
+from tests.unit.executions.plans import Run, anything, carried_out, outcomes, specs
 from workflows.definition import parse_definition
 from workflows.spec import OnFailure, Spec
 
-
-@st.composite
-def specs(draw: st.DrawFn, on_failure: tuple[str, ...] = ("fail", "continue", "handler")) -> Spec:
-    """A random acyclic graph of up to twelve steps, some with handlers."""
-    size = draw(st.integers(1, 12))
-    steps = []
-    handlers: set[int] = set()
-    for index in range(size):
-        step: dict[str, object] = {"name": f"s{index}", "type": "transform", "config": {"output": index}}
-        candidates = list(range(index))
-        if candidates and index not in handlers:
-            parents = draw(st.lists(st.sampled_from(candidates), unique=True, max_size=3))
-            step["depends_on"] = [f"s{parent}" for parent in parents]
-        kind = draw(st.sampled_from(on_failure))
-        if kind == "handler" and index + 1 < size and index not in handlers:
-            handler = draw(st.integers(index + 1, size - 1))
-            handlers.add(handler)
-            step["on_failure"] = f"s{handler}"
-        else:
-            step["on_failure"] = "fail" if kind == "handler" else kind
-        steps.append(step)
-    return parse_definition({"name": "random", "steps": steps})
+JOINS = ("leave", "cancel")
 
 
-outcomes = st.dictionaries(st.integers(0, 11), st.sampled_from(["succeed", "fail", "skip"]))
-
-
-@dataclass
-class Run:
-    """An execution carried out on the pure plan alone, in an order that a seed chooses."""
-
-    spec: Spec
-    outcomes: dict[int, str]
-    random: random.Random
-    local: bool = False
-    situation: Situation = field(init=False)
-    ready: list[int] = field(init=False)
-    begun: list[int] = field(default_factory=list)
-    ending: str | None = None
-
-    def __post_init__(self) -> None:
-        self.situation = initial(self.spec)
-        self.ready = list(roots(self.spec))
-        self.tell()
-
-    def tell(self, *facts: Fact) -> Plan:
-        planned = self._plan(facts)
-        self.situation = after(self.situation, planned)
-        self.ready += planned.ready
-        self.ending = planned.ending
-        return planned
-
-    def _plan(self, facts: tuple[Fact, ...]) -> Plan:
-        if not self.local:
-            return plan(self.spec, self.situation, facts)
-        indexes = {fact.index for fact in facts if not isinstance(fact, Headed)}
-        known = {i for index in indexes for i in reach(self.spec, index, 1)}
-        while True:
-            steps = {i: self.situation.steps[i] for i in known}
-            here = Situation(self.situation.status, self.situation.intent, self.situation.counters, steps)
-            try:
-                return plan(self.spec, here, facts)
-            except NeedsSteps as needs:
-                known |= needs.indexes
-
-    def carry_out(self) -> None:
-        """To the end: at each turn any ready step begins, or any running one ends."""
-        running: list[int] = []
-        while self.ending is None:
-            startable = self.ready if self.situation.intent is Intent.RUN else []
-            choices = [("begin", i) for i in startable] + [("end", i) for i in running]
-            what, index = self.random.choice(choices)
-            outcome = self.outcomes.get(index, "succeed")
-            if what == "end":
-                running.remove(index)
-                self.tell(Ended(index, outcome))  # type: ignore[arg-type]
-            else:
-                self.ready.remove(index)
-                if outcome == "skip":
-                    self.tell(Ended(index, "skip"))
-                    continue
-                self.begun.append(index)
-                running.append(index)
-                self.tell(Began(index))
-
-    @property
-    def statuses(self) -> dict[int, StepStatus]:
-        return {index: state.status for index, state in self.situation.steps.items()}
-
-
-def carried_out(spec: Spec, results: dict[int, str], seed: int, *, local: bool = False) -> Run:
-    run = Run(spec, results, random.Random(seed), local)
-    run.carry_out()
-    return run
-
-
-@given(specs(on_failure=("continue", "handler")), outcomes, st.integers(), st.integers())
+@given(specs(on_failure=("continue", "handler"), rest=("leave",)), anything, st.integers(), st.integers())
 def test_confluence_any_order_of_outcomes_comes_to_the_same_end(
     spec: Spec, results: dict[int, str], first: int, second: int
 ) -> None:
@@ -137,14 +43,14 @@ def test_confluence_any_order_of_outcomes_comes_to_the_same_end(
     assert one.ending == other.ending == "succeed"
 
 
-@given(specs(), outcomes, st.integers(), st.integers())
+@given(specs(rest=("leave",)), anything, st.integers(), st.integers())
 def test_confluence_an_execution_that_fails_fails_in_any_order(
     spec: Spec, results: dict[int, str], first: int, second: int
 ) -> None:
     assert carried_out(spec, results, first).ending == carried_out(spec, results, second).ending
 
 
-@given(specs(), outcomes, st.integers())
+@given(specs(rest=JOINS), anything, st.integers())
 def test_fixpoint_planning_again_decides_nothing(spec: Spec, results: dict[int, str], seed: int) -> None:
     run = Run(spec, results, random.Random(seed))
     tell = run.tell
@@ -180,7 +86,38 @@ def test_safety_no_step_begins_before_its_needs(spec: Spec, results: dict[int, s
     assert len(run.begun) == len(set(run.begun))
 
 
-@given(specs(), outcomes, st.integers())
+@given(specs(rest=JOINS), anything, st.integers())
+def test_safety_a_join_begins_with_as_many_live_parents_as_it_needs(
+    spec: Spec, results: dict[int, str], seed: int
+) -> None:
+    run = Run(spec, results, random.Random(seed))
+    tell = run.tell
+
+    def live(index: int) -> int:
+        parents = ((spec.steps[p].on_failure, run.statuses[p]) for p in spec.steps[index].parents)
+        return sum(continues(*parent) for parent in parents)
+
+    def watching(*facts: Fact) -> Plan:
+        planned = tell(*facts)
+        for index in planned.ready:
+            assert live(index) == (spec.steps[index].join or live(index))
+        skipped = (
+            move.index for move in planned.step_moves if move.move == "skip" and Ended(move.index, "skip") not in facts
+        )
+        for index in skipped:
+            assert live(index) < (spec.steps[index].join or 1)
+        for index, state in run.situation.steps.items():
+            if state.status is StepStatus.PENDING and spec.steps[index].join:
+                assert state.parents_live + state.parents_left >= (spec.steps[index].join or 0), (
+                    "it can come to nothing"
+                )
+        return planned
+
+    run.tell = watching  # type: ignore[method-assign]
+    run.carry_out()
+
+
+@given(specs(rest=JOINS), anything, st.integers())
 def test_liveness_every_execution_comes_to_an_end(spec: Spec, results: dict[int, str], seed: int) -> None:
     run = carried_out(spec, results, seed)
     assert run.ending in {"succeed", "fail"}
@@ -188,14 +125,14 @@ def test_liveness_every_execution_comes_to_an_end(spec: Spec, results: dict[int,
         assert all(status in STEP_TERMINAL for status in run.statuses.values())
 
 
-@given(specs(), outcomes, st.integers())
+@given(specs(rest=JOINS), anything, st.integers())
 def test_the_counters_equal_a_recount(spec: Spec, results: dict[int, str], seed: int) -> None:
     run = Run(spec, results, random.Random(seed))
     tell = run.tell
 
     def counting(*facts: Fact) -> Plan:
         planned = tell(*facts)
-        counted = survey(spec, run.statuses)
+        counted = run.counted()
         assert run.situation.counters == counted.counters
         assert dict(run.situation.steps) == dict(counted.steps)
         return planned
@@ -204,7 +141,7 @@ def test_the_counters_equal_a_recount(spec: Spec, results: dict[int, str], seed:
     run.carry_out()
 
 
-@given(specs(), outcomes, st.integers())
+@given(specs(rest=JOINS), anything, st.integers())
 def test_the_steps_found_ready_are_those_that_the_full_plan_finds(
     spec: Spec, results: dict[int, str], seed: int
 ) -> None:
@@ -213,14 +150,14 @@ def test_the_steps_found_ready_are_those_that_the_full_plan_finds(
 
     def comparing(*facts: Fact) -> Plan:
         planned = tell(*facts)
-        assert set(run.ready) == survey(spec, run.statuses).ready
+        assert set(run.ready) == run.counted().ready
         return planned
 
     run.tell = comparing  # type: ignore[method-assign]
     run.carry_out()
 
 
-@given(specs(), outcomes, st.integers())
+@given(specs(rest=JOINS), anything, st.integers())
 def test_the_local_plan_equals_the_full_one(spec: Spec, results: dict[int, str], seed: int) -> None:
     local, full = carried_out(spec, results, seed, local=True), carried_out(spec, results, seed)
     assert local.statuses == full.statuses

@@ -1,29 +1,27 @@
-"""The whole engine on the store's twin: random graphs, outcomes, orders and deaths, without a database."""
+"""One process's engine on the simulator's memory: how much it does in one look, and when it comes back."""
 
 from __future__ import annotations
 
-import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from contract import json_values
+from executions.change import Asked
 from executions.retry import Failure
-from executions.states import STEP_TERMINAL, TERMINAL, AttemptStatus, Intent, Status, StepStatus
-from executions.survey import survey
-from orchestrator.engine import Engine
+from executions.states import Status
+from orchestrator.advance import AT_ONCE
+from orchestrator.engine import CarryOut, Engine
 from orchestrator.outcomes import Claim, Failed, Limits, Succeeded
-from tests.unit.orchestrator.memory_store import MemoryStore
+from tests.simulator.memory import Kept, Memory
+from tests.simulator.session import TICK, MemoryStore
 from workflows.definition import parse_definition
-from workflows.spec import OnFailure, Runnable, Spec
+from workflows.spec import Runnable, Spec
 from workflows.tools import ToolRegistry
 
 tools = ToolRegistry()
+STEP = {"name": "s", "type": "tool_call", "config": {"tool": "effect"}}
 
 
 @tools.tool("effect")
@@ -31,11 +29,31 @@ def effect(arguments: Any, context: Any) -> Any:
     """Never called: these tests carry claims out themselves."""
 
 
+class Alone:
+    """The only process: nobody interrupts it, and there is nobody to wait for."""
+
+    name = "alone"
+
+    def at(self, point: str) -> None:
+        """Go on."""
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        assert condition(), "nobody else holds a lock"
+
+
 @dataclass
 class Only:
-    """One definition for whatever runs."""
+    """One execution of one definition, and the engine that carries it out."""
 
-    spec: Spec
+    definition: dict[str, Any]
+    carry_out: CarryOut = lambda _: Succeeded("null")
+    memory: Memory = field(default_factory=Memory)
+    spec: Spec = field(init=False)
+    id: UUID = field(default_factory=uuid4)
+
+    def __post_init__(self) -> None:
+        self.spec = parse_definition(self.definition, tools=tools)
+        self.memory.create(self.spec, self.id, self.id, Asked("{}"))
 
     def kept(self, _version_id: UUID, _parameters: str) -> Runnable | None:
         return Runnable(self.spec, {})
@@ -43,156 +61,45 @@ class Only:
     def load(self, _version_id: UUID, _parameters: str) -> None:
         raise AssertionError("it is always at hand")
 
-
-class Died(BaseException):
-    """The process ends on this line."""
-
-
-@st.composite
-def definitions(draw: st.DrawFn) -> dict[str, Any]:
-    """A random graph in which pure and effectful steps alternate at random; each reads its first parent."""
-    steps: list[dict[str, Any]] = []
-    for index in range(draw(st.integers(1, 10))):
-        parents = draw(st.lists(st.sampled_from(range(index)), unique=True, max_size=3)) if index else []
-        reads = f"${{{{ steps.s{parents[0]}.status }}}}" if parents else "start"
-        step: dict[str, Any] = {"name": f"s{index}", "depends_on": [f"s{parent}" for parent in parents]}
-        if draw(st.booleans()):
-            step |= {"type": "transform", "config": {"output": {"read": reads}}}
-        else:
-            step |= {"type": "tool_call", "config": {"tool": "effect", "arguments": {"read": reads}}}
-            step["retry"] = {"max_attempts": draw(st.integers(1, 3)), "initial_seconds": 1}
-        step["on_failure"] = draw(st.sampled_from(["fail", "continue"]))
-        steps.append(step)
-    return {"name": "random", "steps": steps}
+    def drain(self) -> Kept:
+        """What stands there once nothing is due."""
+        Engine(MemoryStore(self.memory, Alone()), self, self.carry_out, lambda: None, Limits(100_000)).drain(60)
+        return self.memory.executions[self.id]
 
 
-@dataclass
-class Fleet:
-    """Some worker processes on one memory; `random` decides who does what, what fails and who dies."""
+def test_many_pure_steps_are_worked_off_in_bounded_looks() -> None:
+    steps = [{"name": f"s{i}", "type": "transform", "config": {"output": i}} for i in range(2_000)]
+    only = Only({"name": "wide", "steps": steps, "output": 1})
+    looks: list[int] = []
 
-    spec: Spec
-    random: random.Random
-    dying: float = 0.0
-    memory: MemoryStore = field(default_factory=MemoryStore)
-    begun: list[tuple[UUID, int, int]] = field(default_factory=list)
-    births: int = 0
+    def committed(before: dict[UUID, Kept]) -> None:
+        looks.append(len(only.memory.executions[only.id].attempts) - len(before[only.id].attempts))
 
-    def engine(self) -> Engine:
-        self.births += 1
-        return Engine(
-            store=self.memory.seen_by(f"worker-{self.births}"),
-            runnables=Only(self.spec),
-            carry_out=self.carry_out,
-            announce=lambda: None,
-            limits=Limits(100_000),
-        )
-
-    def carry_out(self, claim: Claim) -> Succeeded | Failed:
-        kept = self.memory.executions[claim.execution_id]
-        assert all(kept.steps[p].state.status in STEP_TERMINAL for p in claim.step.parents), "begun before its needs"
-        self.begun.append((claim.execution_id, claim.step.index, claim.number))
-        if self.random.random() < self.dying:
-            raise Died
-        if self.random.random() < 0.3:
-            return Failed(Failure("flaky", "it did not work", retryable=self.random.random() < 0.8))
-        return Succeeded(json_values.dump(claim.config["arguments"]))
-
-    def turn(self) -> None:
-        """One worker looks; if it dies, the sweep notices; then time passes to whatever is due next."""
-        engine = self.engine()
-        try:
-            engine.drain(60)
-        except Died:
-            self.sweep(engine)
-        self.check()
-        waiting = [k.row.standing.due_at for k in self.memory.executions.values() if k.row.standing.due_at]
-        self.memory.now = max([self.memory.now, *([min(waiting)] if waiting else [])]) + timedelta(milliseconds=1)
-
-    def sweep(self, dead: Engine) -> None:
-        for attempt in dead.store.held():
-            payload = {"index": attempt.index, "number": attempt.number}
-            self.memory.arrive(attempt.execution_id, "attempt_lost", payload)
-
-    def check(self) -> None:
-        """The invariants that hold after every turn."""
-        for kept in self.memory.executions.values():
-            if not kept.row.standing.steps_made:
-                continue
-            standing = kept.row.standing
-            counted = survey(self.spec, {index: row.state.status for index, row in kept.steps.items()})
-            assert {i: row.state for i, row in kept.steps.items()} == dict(counted.steps)
-            if standing.status not in TERMINAL:
-                assert standing.counters == counted.counters
-            assert [event.sequence for event in kept.events] == list(range(1, len(kept.events) + 1))
-            for index in kept.steps:
-                ends = [a.status for (i, _), a in kept.attempts.items() if i == index]
-                assert ends.count(AttemptStatus.SUCCEEDED) <= 1
-
-    def finish(self) -> None:
-        for _ in range(500):
-            if all(kept.row.standing.status in TERMINAL for kept in self.memory.executions.values()):
-                return
-            self.turn()
-        raise AssertionError("an execution did not come to its end")
-
-
-@given(definitions(), st.integers(), st.integers(1, 3))
-@settings(max_examples=150)
-def test_every_execution_ends_whatever_fails(definition: dict[str, Any], seed: int, count: int) -> None:
-    fleet = Fleet(parse_definition(definition, tools=tools), random.Random(seed))
-    for _ in range(count):
-        fleet.memory.create(fleet.spec)
-    fleet.finish()
-    assert len(fleet.begun) == len(set(fleet.begun)), "an attempt was carried out twice"
-
-
-@given(definitions(), st.integers())
-@settings(max_examples=150)
-def test_every_execution_ends_whoever_dies(definition: dict[str, Any], seed: int) -> None:
-    fleet = Fleet(parse_definition(definition, tools=tools), random.Random(seed), dying=0.2)
-    fleet.memory.create(fleet.spec)
-    fleet.finish()
-    assert len(fleet.begun) == len(set(fleet.begun))
-
-
-@given(definitions(), st.integers())
-def test_an_execution_fails_exactly_if_a_step_that_must_not_fail_does(definition: dict[str, Any], seed: int) -> None:
-    fleet = Fleet(parse_definition(definition, tools=tools), random.Random(seed))
-    kept = fleet.memory.executions[fleet.memory.create(fleet.spec)]
-    fleet.finish()
-    fatal = [
-        step.name
-        for step in fleet.spec.steps
-        if step.on_failure is OnFailure.FAIL and kept.steps[step.index].state.status is StepStatus.FAILED
-    ]
-    assert (kept.row.standing.status is Status.FAILED) == bool(fatal)
-    assert not fatal or kept.row.standing.intent is Intent.FAIL
-
-
-def test_ten_thousand_pure_steps_are_worked_off_in_bounded_looks() -> None:
-    steps = [{"name": f"s{i}", "type": "transform", "config": {"output": i}} for i in range(10_000)]
-    spec = parse_definition({"name": "wide", "steps": steps, "output": 1})
-    fleet = Fleet(spec, random.Random(0))
-    kept = fleet.memory.executions[fleet.memory.create(spec)]
-    fleet.finish()
-    assert kept.row.standing.status is Status.SUCCEEDED
+    only.memory.committed = committed
+    kept = only.drain()
+    assert kept.standing.status is Status.SUCCEEDED
     assert not kept.due
+    assert sum(looks) == 2_000
+    assert max(looks) <= AT_ONCE
 
 
-@pytest.mark.parametrize("path", [True, False])
-def test_what_is_retried_waits_its_delay(path: bool) -> None:
-    step = {"name": "s", "type": "tool_call", "config": {"tool": "effect"}}
-    spec = parse_definition(
-        {"name": "r", "steps": [{**step, "retry": {"max_attempts": 2, "initial_seconds": 8, "jitter": False}}]},
-        tools=tools,
-    )
-    fleet = Fleet(spec, random.Random(0))
-    kept = fleet.memory.executions[fleet.memory.create(spec)]
-    engine = fleet.engine()
-    engine.carry_out = lambda _: Failed(Failure("flaky", "no", retryable=path))
-    engine.drain(60)
-    if path:
-        assert kept.row.standing.due_at == fleet.memory.now + timedelta(seconds=8)
-        assert kept.row.standing.status is Status.RUNNING
-    else:
-        assert kept.row.standing.status is Status.FAILED
+def failing(retryable: bool) -> Kept:
+    """What stands there when the only attempt made so far has failed."""
+
+    def fail(_: Claim) -> Failed:
+        return Failed(Failure("flaky", "no", retryable=retryable))
+
+    retry = {"max_attempts": 2, "initial_seconds": 8, "jitter": False}
+    return Only({"name": "r", "steps": [{**STEP, "retry": retry}]}, fail).drain()
+
+
+def test_what_is_retried_waits_its_delay() -> None:
+    kept = failing(retryable=True)
+    assert kept.standing.status is Status.RUNNING
+    assert kept.standing.due_at is not None
+    waited = kept.standing.due_at - kept.started[0, 1]
+    assert timedelta(seconds=8) <= waited <= timedelta(seconds=8) + 9 * TICK
+
+
+def test_what_is_not_retried_fails_at_once() -> None:
+    assert failing(retryable=False).standing.status is Status.FAILED
