@@ -22,7 +22,7 @@ from executions.models import Attempt, Event, Execution, Step, Submission
 from executions.states import TONES
 from executions.telling import EVENTS, body_of, event_message
 from executions.waits import why_waiting
-from workflows.spec import Spec
+from workflows.spec import PARTS, Spec
 
 STEPS_SHOWN = 50
 ATTEMPTS_SHOWN = 20
@@ -202,7 +202,8 @@ def _newest_attempts(execution: Execution, indexes: list[int]) -> list[Attempt]:
 def _step(step: Step, attempt: Attempt | None) -> list[Any]:
     began = [moment(attempt.started_at), took(attempt), attempt.worker_name] if attempt else ["-", "-", "-"]
     error = error_of(attempt) if attempt else ""
-    return [step.index, page_of(step), badge(step.status), step.attempts, *began, error]
+    place = step.index if step.index < PARTS else ""
+    return [place, page_of(step), badge(step.status), step.attempts, *began, error]
 
 
 def _attempt(row: Attempt) -> list[Any]:
