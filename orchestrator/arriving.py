@@ -8,14 +8,11 @@ from contract import json_values
 from executions.change import ArrivalRow, AttemptEnd, AttemptRow
 from executions.plan import Ended, Headed
 from executions.retry import Failure
-from executions.states import STEP_TERMINAL, TERMINAL, AttemptStatus, Intent, StepStatus
+from executions.states import STEP_MOVES, STEP_TERMINAL, TERMINAL, AttemptStatus, Intent, StepStatus
 from orchestrator import attempts, cancelling, waits
 from orchestrator.look import Look
 from orchestrator.outcomes import Failed, Handed, NotBegun, Outcome, Succeeded, encode
 from workflows.spec import COMPENSATIONS, Effect
-
-_TAKEN_OVER = frozenset({StepStatus.PENDING, StepStatus.RETRYING, StepStatus.WAITING, StepStatus.OUTCOME_UNKNOWN})
-"""Where an operator may take a step over."""
 
 
 def take_in_outcome(look: Look, outcome: Outcome) -> None:
@@ -82,7 +79,7 @@ def _attempt_lost(look: Look, arrival: ArrivalRow) -> None:
 def _skip(look: Look, arrival: ArrivalRow) -> None:
     look.draft.consume(arrival)
     told = json_values.load(arrival.payload)
-    if _take_over(look, told["index"], "an operator skips it"):
+    if _take_over(look, told["index"], "skip", "an operator skips it"):
         look.draft.note(told["index"], reason=told["reason"], by=arrival.actor)
         look.settle(Ended(told["index"], "skip"))
 
@@ -91,7 +88,7 @@ def _complete(look: Look, arrival: ArrivalRow) -> None:
     look.draft.consume(arrival)
     told = json_values.load(arrival.payload)
     index = told["index"]
-    if _take_over(look, index, "an operator gives its output"):
+    if _take_over(look, index, "complete", "an operator gives its output"):
         output = encode(told["output"], look.limits, "output")
         _put_down(look, index, output)
         look.draft.note(index, reason=told["reason"], by=arrival.actor)
@@ -138,10 +135,10 @@ def _fail_unknown(look: Look, index: int, result: Failed, **told: str) -> Ended:
     return Ended(index, "fail")
 
 
-def _take_over(look: Look, index: int, reason: str) -> bool:
-    """Whether an operator may still end the step; what is open of it is closed."""
+def _take_over(look: Look, index: int, move: str, reason: str) -> bool:
+    """Whether an operator may still end the step by this move; what is open of it is closed."""
     row, step = look.row(index), look.spec.step(index)
-    if row.state.status not in _TAKEN_OVER or _is_idle_part(look, index):
+    if row.state.status not in STEP_MOVES[move].sources or _is_idle_part(look, index):
         return False
     look.draft.unschedule(index)
     if row.state.status is StepStatus.WAITING:

@@ -17,8 +17,6 @@ from orchestrator.look import Look
 from orchestrator.outcomes import Failed
 from workflows.spec import Effect
 
-CURRENT = frozenset({StepStatus.RUNNING, StepStatus.WAITING, StepStatus.OUTCOME_UNKNOWN})
-
 
 def is_current(look: Look, index: int, number: int, status: StepStatus) -> bool:
     """Whether this is the step's newest attempt and the step stands so because of it; not once this look ended it."""
