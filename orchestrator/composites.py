@@ -21,7 +21,7 @@ from workflows.spec import LoopProgram, MapProgram, StepSpec
 
 def begin_map(look: Look, step: StepSpec, program: MapProgram, scope: Scope) -> None:
     """Give every item a row, and open as many as may be worked on at once."""
-    items = program.resolve(scope).items
+    items = program.resolve(scope)
     recorded = {"over": items, "max_parallel": program.max_parallel, "tolerate": program.tolerated(len(items))}
     _begin(look, step, recorded, parts=len(items))
     made = look.row(step.index).parts_made

@@ -75,15 +75,6 @@ class WaitProgram(Program):
         """What is waited for from `now` on. Raises StepFailed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """The items of a map, how many may be worked on at once, how many may fail."""
-
-    items: list[JSON]
-    max_parallel: int
-    tolerated: int
-
-
 class MapProgram(Program):
     """One step for each item of a list that is known only when it begins."""
 
@@ -95,7 +86,7 @@ class MapProgram(Program):
         """How many of so many items may fail."""
 
     @abstractmethod
-    def resolve(self, scope: Scope) -> Mapped:
+    def resolve(self, scope: Scope) -> list[JSON]:
         """The items. Raises StepFailed: not_a_list, too_many_items, expression_error."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from contract.json_values import JSON, dump
 from workflows.expressions import Expression, Scope
 from workflows.failures import StepFailed
-from workflows.programs import Mapped, MapProgram
+from workflows.programs import MapProgram
 from workflows.reading import Members
 from workflows.spec import PARTS
 from workflows.templating import Template
@@ -36,11 +36,11 @@ class Map(MapProgram):
         self.max_parallel = max_parallel
         self._tolerance = tolerance
 
-    def resolve(self, scope: Scope) -> Mapped:
+    def resolve(self, scope: Scope) -> list[JSON]:
         items = self._items(scope)
         if len(items) > PARTS:
             raise StepFailed("too_many_items", f"`over` has {len(items):,} items, and a map takes {PARTS:,} at most")
-        return Mapped(items, self.max_parallel, self.tolerated(len(items)))
+        return items
 
     def tolerated(self, items: int) -> int:
         return self._tolerance.of(items)

@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 
 from tests.unit.workflows.writing import named, parse, problems, told, typed, yielding
-from workflows.spec import PARTS, Effect, EffectfulProgram, Mapped, MapProgram, PureProgram, StepFailed, StepSpec
+from workflows.spec import PARTS, Effect, EffectfulProgram, MapProgram, PureProgram, StepFailed, StepSpec
 
 ITEM: dict[str, Any] = {"type": "transform", "config": {"output": "${{ item }}"}}
 SCOPE: dict[str, Any] = {"input": {"list": [1, 2, 3], "word": "x"}, "steps": {}}
 
 
-def mapped(config: Any, scope: Any = SCOPE) -> Mapped:
+def mapped(config: Any, scope: Any = SCOPE) -> tuple[list[Any], int, int]:
+    """The items, how many of them at once, how many may fail."""
     found = parse(typed("map", {"step": ITEM, **config})).steps[0].program
     assert isinstance(found, MapProgram)
-    return found.resolve(scope)
+    items = found.resolve(scope)
+    return items, found.max_parallel, found.tolerated(len(items))
 
 
 def body(config: Any, *before: Any, **members: Any) -> StepSpec:
@@ -41,19 +43,19 @@ def fields(config: Any, **members: Any) -> set[tuple[str, str]]:
     ],
 )
 def test_a_map_goes_over_an_expression_or_a_list(over: Any, items: list[Any]) -> None:
-    assert mapped({"over": over}).items == items
+    assert mapped({"over": over})[0] == items
 
 
 def test_a_map_says_how_many_at_once_and_how_many_may_fail() -> None:
-    assert mapped({"over": "input.list"}) == Mapped([1, 2, 3], 100, 0)
-    assert mapped({"over": "input.list", "max_parallel": 2, "tolerate": 1}) == Mapped([1, 2, 3], 2, 1)
+    assert mapped({"over": "input.list"}) == ([1, 2, 3], 100, 0)
+    assert mapped({"over": "input.list", "max_parallel": 2, "tolerate": 1}) == ([1, 2, 3], 2, 1)
 
 
 @pytest.mark.parametrize(
     ("percentage", "items", "tolerated"), [("50%", 3, 1), ("0%", 9, 0), ("100%", 9, 9), ("34%", 3, 1), ("29%", 100, 29)]
 )
 def test_a_percentage_of_the_items_is_rounded_down(percentage: str, items: int, tolerated: int) -> None:
-    assert mapped({"over": list(range(items)), "tolerate": percentage}).tolerated == tolerated
+    assert mapped({"over": list(range(items)), "tolerate": percentage})[2] == tolerated
 
 
 def test_what_is_no_list_fails_the_step_and_says_what_it_was() -> None:
@@ -72,7 +74,7 @@ def test_an_expression_that_errors_fails_the_step() -> None:
 
 def test_ten_thousand_items_are_the_most() -> None:
     scope = {"input": {"list": [0] * 10_000}}
-    assert len(mapped({"over": "input.list"}, scope).items) == 10_000
+    assert len(mapped({"over": "input.list"}, scope)[0]) == 10_000
     scope["input"]["list"].append(0)
     with pytest.raises(StepFailed) as caught:
         mapped({"over": "input.list"}, scope)

@@ -8,7 +8,7 @@ import pytest
 
 from contract.json_values import JSON
 from workflows.patches import FIXED, ParametersInvalid, apply_parameters
-from workflows.spec import EffectfulProgram, LoopProgram, Mapped, MapProgram, Spec
+from workflows.spec import EffectfulProgram, LoopProgram, MapProgram, Spec
 from workflows.tools import ToolContext, ToolRegistry
 
 TOOLS = ToolRegistry()
@@ -134,6 +134,6 @@ def test_a_map_may_get_other_items_a_loop_another_bound_and_a_request_another_bo
     over, loop = spec.steps[0].program, spec.steps[1].program
     assert isinstance(over, MapProgram)
     assert isinstance(loop, LoopProgram)
-    assert over.resolve({}) == Mapped(["${{ input.x }}"], 2, 0)
+    assert (over.resolve({}), over.max_parallel, over.tolerated(1)) == (["${{ input.x }}"], 2, 0)
     assert (loop.max_iterations, resolved(spec, "p")["body"]) == (7, "y")
     assert spec.steps[1].compensation is not None
