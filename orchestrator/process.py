@@ -19,7 +19,6 @@ from executions.transitions import Carrier
 from orchestrator.actions import workflow
 from orchestrator.actions.action import Action
 from orchestrator.actions.carrying import Carrier as StepCarrier
-from orchestrator.actions.egress import client
 from orchestrator.actions.http import HttpAction
 from orchestrator.actions.time_limit import interrupt
 from orchestrator.actions.tool_call import ToolCallAction
@@ -28,6 +27,7 @@ from orchestrator.engine import Engine
 from orchestrator.held import Held
 from orchestrator.leases import Lease
 from orchestrator.outcomes import Limits
+from tenants.egress import client
 from workflows import catalog, tools
 from workflows.spec import Runnable
 

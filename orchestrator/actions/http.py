@@ -11,7 +11,7 @@ import httpx
 from contract.json_values import JSON
 from orchestrator.actions import answers
 from orchestrator.actions.action import ActionFailed, Attempted
-from orchestrator.actions.egress import MAX_REDIRECTS, REPEATABLE, EgressRefused, redirected
+from tenants.egress import MAX_REDIRECTS, REPEATABLE, EgressRefused, redirected
 from workflows.steps.addresses import MASK
 from workflows.steps.http import CREDENTIAL_HEADERS
 

@@ -7,13 +7,13 @@ from django.conf import settings
 
 from orchestrator.actions.action import Action
 from orchestrator.actions.carrying import Carrier
-from orchestrator.actions.egress import client
 from orchestrator.actions.http import HttpAction
 from orchestrator.actions.tool_call import ToolCallAction
 from orchestrator.actions.webhook import WebhookAction
 from orchestrator.held import Held
 from orchestrator.outcomes import Limits
 from tenants import registry
+from tenants.egress import client
 from tenants.models import Tenant
 from tests.integration.engine.world import World
 from tests.unit.orchestrator.attempts import LOOPBACK

@@ -10,8 +10,8 @@ import pytest
 
 from contract.json_values import JSON
 from orchestrator.actions.action import ActionFailed, Attempted
-from orchestrator.actions.egress import client
 from orchestrator.actions.http import HttpAction
+from tenants.egress import client
 
 LOOPBACK = ["127.0.0.1", "localhost"]
 

@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 import pytest
 
-from orchestrator.actions.egress import client
 from orchestrator.actions.http import HttpAction
+from tenants.egress import client
 from tests.unit.orchestrator.attempts import LOOPBACK, attempted, carried, failed, failing, request
 from tests.unit.orchestrator.raw_server import Answer, Seen, answering, reply, serving
 

@@ -13,8 +13,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from orchestrator.actions.action import ActionFailed, Attempted
-from orchestrator.actions.egress import client
 from orchestrator.actions.webhook import WebhookAction
+from tenants.egress import client
 from tests.unit.orchestrator.attempts import LOOPBACK, attempted, failing
 from tests.unit.orchestrator.raw_server import Seen, answering, reply, serving
 

@@ -12,7 +12,7 @@ import httpcore
 import httpx
 import pytest
 
-from orchestrator.actions.egress import EgressRefused, Guard, client
+from tenants.egress import EgressRefused, Guard, client
 from tests.unit.orchestrator.attempts import LOOPBACK
 from tests.unit.orchestrator.raw_server import answering, reply, serving
 
