@@ -7,7 +7,8 @@ from enum import Enum
 from typing import Any
 
 from contract.json_values import JSON
-from contract.pages import Page
+from contract.pages import MAX_LIMIT, Page
+from contract.schema import COUNT, FLAG, TEXT, Schema, listed, maybe, record, whole
 
 _WORKFLOW_PATHS = re.compile(r"/v1/(workflows|orchestrations|agents)(/|$)")
 _DATA_PATHS = re.compile(r"/api/v2(/|$)")
@@ -50,3 +51,21 @@ class Dialect(Enum):
             cursor: page.next_cursor,
         }
         return listing if self is Dialect.WORKFLOW else self.success(listing, request_id)
+
+    def success_schema(self, value: Schema) -> Schema:
+        """What `success` makes of what `value` describes."""
+        if self is Dialect.WORKFLOW:
+            return value
+        if self is Dialect.DATA_ORCHESTRATION:
+            return record({"data": value})
+        return record({"code": {"const": 200}, "message": {"const": "success"}, "data": value, "requestId": TEXT})
+
+    def page_schema(self, item: Schema) -> Schema:
+        """What `page` makes of items that `item` describes."""
+        items, cursor = listed(item, maxItems=MAX_LIMIT), maybe(TEXT)
+        if self is Dialect.DATA_ORCHESTRATION:
+            return record({"data": items, "meta": record({"next_cursor": cursor})})
+        more, name = ("has_more", "next_cursor") if self is Dialect.WORKFLOW else ("hasMore", "nextCursor")
+        window: dict[str, Schema] = {more: FLAG, "limit": whole(1, MAX_LIMIT), "offset": COUNT, name: cursor}
+        listing = record({"items": items, **window})
+        return listing if self is Dialect.WORKFLOW else self.success_schema(listing)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from uuid import uuid4
 
 import structlog
@@ -22,11 +22,17 @@ from contract import json_values
 from contract.json_values import JSON
 from contract.problems import FieldProblem, MalformedBody, PayloadTooLarge, UnsupportedMediaType
 
+logger = structlog.get_logger(__name__)
+
 MIB = 1024 * 1024
 BODY_LIMIT = MIB
 DEFINITION_LIMIT = 8 * MIB
 PUBLIC_LIMIT = 64 * 1024
 
+WAITS_LATER = "traceway.waits_later"
+"""In a request's META: whether its server waits, where an answer has to, without a thread."""
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -42,6 +48,9 @@ class RequestIdMiddleware:
         request.request_id = name  # type: ignore[attr-defined]
         with structlog.contextvars.bound_contextvars(request_id=name):
             response = self.get_response(request)
+            if request.method not in _READING and response.status_code < 400:
+                # Of the others Django itself says something.
+                logger.info("request_answered", method=request.method, path=request.path, status=response.status_code)
         response.headers["X-Request-ID"] = name
         return response
 
@@ -56,8 +65,25 @@ def absolute(path: str) -> str:
     return f"{settings.PUBLIC_URL}{path}"
 
 
+class Waiting(Protocol):
+    """What is waited for before an answer is sent, for so many seconds at most, while no thread is held."""
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def settle(self) -> Callable[[], Answer]:
+        """Gives the answer as it is then, in a thread."""
+
+    def watch(self, wake: Callable[[], object]) -> Callable[[], None]:
+        """Have `wake` called, in any thread, when it has come; what is returned ends the watch."""
+
+
 class Answer(Response):
     """A JSON answer. `unstored` names, as JSON Pointers into `body`, what a stored copy has null instead of."""
+
+    wait: Waiting | None = None
+    """For a server that says WAITS_LATER: it sends the answer once that is over and settled."""
 
     def __init__(
         self,
@@ -69,6 +95,18 @@ class Answer(Response):
     ) -> None:
         super().__init__(body, status=status, headers=dict(headers or {}))
         self.unstored = tuple(unstored)
+
+    def settle(self) -> None:
+        """Have an answer that is ready to be sent say what its wait came to."""
+        assert self.wait is not None, "it waits for something"
+        settled = self.wait.settle()
+        self.content = JsonRenderer().render(settled.data)
+        for name in {"Link", *settled.headers} - {"Content-Type"}:
+            if name in settled:
+                self[name] = settled[name]
+            else:
+                del self[name]
+        self["Content-Length"] = str(len(self.content))
 
 
 class JsonRenderer(BaseRenderer):
@@ -104,13 +142,9 @@ class StrictJSONParser(BaseParser):
         self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> JSON:
         """The value; `parser_context["limit"]` is the most bytes it may have. Raises a Refusal."""
-        limit = (parser_context or {}).get("limit", BODY_LIMIT)
-        text = stream.read(limit + 1)
-        if len(text) > limit:
-            raise PayloadTooLarge(f"the body is larger than {limit} bytes")
+        text = _taken(stream, media_type or "", (parser_context or {}).get("limit", BODY_LIMIT))
         if not text:
             return {}
-        _check_media_type(media_type or "")
         try:
             return json_values.parse(text)
         except json_values.InvalidJson as error:
@@ -119,15 +153,34 @@ class StrictJSONParser(BaseParser):
 
 def read_json(request: HttpRequest, limit: int) -> JSON:
     """The body of `request` by StrictJSONParser, of at most `limit` bytes, however it is transferred."""
+    return StrictJSONParser().parse(_stream(request), request.headers.get("Content-Type", ""), {"limit": limit})
+
+
+def read_bytes(request: HttpRequest, limit: int) -> bytes:
+    """The body of `request` as it came, for a signature over it: declared as JSON, of at most `limit` bytes."""
+    return _taken(_stream(request), request.headers.get("Content-Type", ""), limit)
+
+
+def _stream(request: HttpRequest) -> Any:
     # Django takes a body without a Content-Length for an empty one; the server has already decoded the chunks.
     chunked = "HTTP_TRANSFER_ENCODING" in request.META and request.META.get("wsgi.input_terminated")
-    stream = request.META["wsgi.input"] if chunked else request
-    return StrictJSONParser().parse(stream, request.headers.get("Content-Type", ""), {"limit": limit})
+    return request.META["wsgi.input"] if chunked else request
+
+
+def _taken(stream: Any, media_type: str, limit: int) -> bytes:
+    text: bytes = stream.read(limit + 1)
+    if len(text) > limit:
+        raise PayloadTooLarge(f"the body is larger than {limit} bytes")
+    if text:
+        _check_media_type(media_type)
+    return text
 
 
 def _check_media_type(value: str) -> None:
-    kind, _, rest = value.partition(";")
-    name, _, charset = rest.strip().partition("=")
-    utf8 = name.strip().lower() != "charset" or charset.strip(' "').lower() in {"utf-8", "utf8"}
-    if kind.strip().lower() != "application/json" or not utf8:
-        raise UnsupportedMediaType("the body must be application/json in UTF-8")
+    kind, *parameters = value.split(";")
+    named = (parameter.partition("=") for parameter in parameters)
+    charsets = [text.strip(' "').lower() for name, _, text in named if name.strip().lower() == "charset"]
+    if kind.strip().lower() != "application/json" or not {"utf-8", "utf8"}.issuperset(charsets):
+        message = "the body must be application/json in UTF-8"
+        problem = FieldProblem("header.Content-Type", UnsupportedMediaType.reason, message)
+        raise UnsupportedMediaType(message, fields=[problem])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -56,15 +56,38 @@ class Page(Generic[T]):
         return Page([show(item) for item in self.items], self.limit, self.offset, self.next_cursor)
 
 
-def newest_first(rows: QuerySet[M], window: Window, *, binding: str, key: str = "id") -> Page[M]:
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Some of a list's keys: those in `column` of `rows`, of any model, read in its order from one index.
+
+    `same` is a column of another table, joined by `rows`, that holds the same key.
+    """
+
+    rows: QuerySet[Any]
+    column: str = "id"
+    same: str | None = None
+
+    def newest(self, last: UUID | None, count: int) -> QuerySet[Any]:
+        """The first `count` of them, newest first, that come after `last`."""
+        bounds = {f"{column}__lt": last for column in (self.column, self.same) if column and last is not None}
+        rows = self.rows.filter(**bounds)
+        return rows.order_by(f"-{self.column}").values_list(self.column, flat=True)[:count]
+
+
+def newest_first(
+    rows: QuerySet[M], window: Window, *, binding: str, key: str = "id", among: Sequence[Keys] = ()
+) -> Page[M]:
     """The page of `rows` by the UUIDv7 column `key`, descending.
 
-    `binding` names the list (tenant and path): a cursor of another one is refused with InvalidInput.
+    `binding` names the list: a cursor of another one is refused with InvalidInput. `among`: where to find the keys of
+    the list, in parts that exclude each other; left out, in `rows` themselves.
     """
-    ordered = rows.order_by(f"-{key}")
-    if window.cursor is not None:
-        ordered = ordered.filter(**{f"{key}__lt": open_cursor(window.cursor, binding)})
-    found = list(ordered[window.offset : window.offset + window.limit + 1])
+    last = None if window.cursor is None else open_cursor(window.cursor, binding)
+    parts = [part.newest(last, window.offset + window.limit + 1) for part in among or [Keys(rows, key)]]
+    # One statement, and so one snapshot: what moves from one part to another meanwhile is in one of them.
+    keys = parts[0] if len(parts) == 1 else parts[0].union(*parts[1:], all=True).order_by(f"-{among[0].column}")
+    wanted = keys[window.offset : window.offset + window.limit + 1]
+    found = list(rows.filter(**{f"{key}__in": wanted}).order_by(f"-{key}"))
     items = found[: window.limit]
     more = len(found) > window.limit
     return Page(items, window.limit, window.offset, seal_cursor(_key_of(items[-1], key), binding) if more else None)

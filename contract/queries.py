@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.http import QueryDict
 
-from contract import timestamps
+from contract import schema, timestamps
 from contract.identifiers import parse_id
 from contract.pages import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, Window
 from contract.problems import FieldProblem, InvalidInput
 
-Reader = Callable[[str], Any]
-"""Takes the text of one parameter; raises ValueError, whose text the caller is shown."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the text of one parameter. `read` raises ValueError, whose text the caller is shown."""
+
+    read: Callable[[str], Any]
+    schema: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +32,26 @@ class Listing:
     filters: dict[str, Any] = field(default_factory=dict)
 
 
-def parameters(**readers: Reader) -> Callable[[QueryDict], dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Query(Generic[T]):
+    """A reader of the whole query: the parameters it takes, and what is made of those that were given."""
+
+    readers: Mapping[str, Reader]
+    made: Callable[[dict[str, Any]], T]
+
+    def __call__(self, query: QueryDict) -> T:
+        """What was asked for. Raises InvalidInput naming each parameter that is unknown, repeated or wrong."""
+        return self.made(_read(query, self.readers))
+
+
+def parameters(**readers: Reader) -> Query[dict[str, Any]]:
     """A reader of the whole query: the given parameters by name, each through its own reader."""
-    return lambda query: _read(query, readers)
+    return Query(readers, lambda given: given)
 
 
-def listing(**filters: Reader) -> Callable[[QueryDict], Listing]:
+def listing(**filters: Reader) -> Query[Listing]:
     """A reader of a list's query: limit, offset, cursor and the named filters."""
-    return lambda query: _listing(_read(query, {**_WINDOW, **filters}))
+    return Query({**_WINDOW, **filters}, _listing)
 
 
 def whole(low: int, high: int) -> Reader:
@@ -43,7 +62,7 @@ def whole(low: int, high: int) -> Reader:
             raise ValueError(f"a whole number from {low} to {high} is wanted")
         return int(text)
 
-    return read
+    return Reader(read, schema.whole(low, high))
 
 
 def one_of(*words: str) -> Reader:
@@ -54,30 +73,34 @@ def one_of(*words: str) -> Reader:
             raise ValueError(f"one of {', '.join(words)} is wanted")
         return text
 
-    return read
+    return Reader(read, schema.words(*words))
 
 
-def timestamp(text: str) -> Any:
-    """An RFC 3339 timestamp, as a datetime in UTC."""
-    return timestamps.parse(text)
-
-
-def identifier(text: str) -> Any:
-    """An id, as a UUID."""
+def _identifier(text: str) -> Any:
     found = parse_id(text)
     if found is None:
         raise ValueError("a UUID is wanted")
     return found
 
 
-def text(value: str) -> str:
-    """Text of 1 to 255 characters without NUL."""
+def _text(value: str) -> str:
     if not 0 < len(value) <= 255 or "\x00" in value:
         raise ValueError("1 to 255 characters are wanted")
     return value
 
 
-_WINDOW: Mapping[str, Reader] = {"limit": whole(1, MAX_LIMIT), "offset": whole(0, MAX_OFFSET), "cursor": text}
+timestamp = Reader(timestamps.parse, {"type": "string", "format": "date-time"})
+"""An RFC 3339 timestamp, as a datetime in UTC."""
+identifier = Reader(_identifier, schema.ID)
+"""An id, as a UUID."""
+text = Reader(_text, schema.text(255, 1))
+"""Text of 1 to 255 characters without NUL."""
+
+_WINDOW: Mapping[str, Reader] = {
+    "limit": whole(1, MAX_LIMIT),
+    "offset": whole(0, MAX_OFFSET),
+    "cursor": Reader(_text, {**schema.text(255, 1), "description": "Of the page before; not with `offset`."}),
+}
 
 
 def _listing(given: dict[str, Any]) -> Listing:
@@ -107,4 +130,4 @@ def _value(name: str, texts: list[str], readers: Mapping[str, Reader]) -> Any:
         raise ValueError(f"there is no query parameter {name!r} here")
     if len(texts) != 1:
         raise ValueError("the parameter is given more than once")
-    return readers[name](texts[0])
+    return readers[name].read(texts[0])

@@ -11,21 +11,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Protocol, cast
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.fields import empty as nothing_given
 
-from contract import timestamps
+from contract import schema, timestamps
 from contract.json_values import JSON, MAX_INTEGER, escape
 from contract.problems import FieldProblem, InvalidInput
+from contract.schema import Schema
 
 ABSENT: Final = "absent"
 ALLOWED: Final = "allowed"
 REFUSED: Final = "refused"
 
 _WHOLE_OBJECT = "non_field_errors"
+
+
+class Described(Protocol):
+    """What every field of a Shape is, and the Shape itself: it says in a JSON Schema what it takes."""
+
+    def described(self) -> Schema:
+        """The JSON Schema of what is taken, but for null, which is the same as leaving an optional member out."""
 
 
 class Shape(serializers.Serializer[Any]):
@@ -42,6 +50,17 @@ class Shape(serializers.Serializer[Any]):
             return dict(shape.run_validation(body))
         except ValidationError as error:
             raise invalid(list(_problems(error.detail, ""))) from error
+
+    def described(self) -> Schema:
+        """The object."""
+        return self.record()
+
+    def record(self) -> dict[str, Any]:
+        """Its members as a JSON Schema: `ignored` ones may be anything, an optional one may be null."""
+        ignored = dict.fromkeys(sorted(self.ignored), schema.JSON_VALUE)
+        members = {name: _described(field) for name, field in self.fields.items()}
+        required = {name: members.pop(name) for name, field in self.fields.items() if field.required}
+        return schema.record(required, optional={**members, **ignored})
 
     def run_validation(self, data: Any = nothing_given) -> Any:
         """As DRF's, but what is given must be an object, and null is no object."""
@@ -87,6 +106,10 @@ class Text(serializers.Field[Any, Any, Any, Any]):
         self.longest = longest
         self.empty = empty
 
+    def described(self) -> Schema:
+        """A string within its bounds."""
+        return schema.text(self.longest, 1 if self.empty == REFUSED else 0)
+
     def to_internal_value(self, data: Any) -> str:
         """The string itself."""
         if not isinstance(data, str):
@@ -107,6 +130,10 @@ class OneOf(Text):
         super().__init__(**options)
         self.words = words
 
+    def described(self) -> Schema:
+        """One of the words."""
+        return schema.words(*self.words)
+
     def to_internal_value(self, data: Any) -> str:
         """The word itself."""
         word = super().to_internal_value(data)
@@ -119,6 +146,10 @@ class Moment(Text):
     """An RFC 3339 timestamp, as a datetime in UTC."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {"invalid_timestamp": "{reason}"}
+
+    def described(self) -> Schema:
+        """A date-time."""
+        return {"type": "string", "format": "date-time"}
 
     def to_internal_value(self, data: Any) -> Any:
         """The moment as a datetime."""
@@ -137,6 +168,10 @@ class Flag(serializers.Field[Any, Any, Any, Any]):
         "null": "true or false is wanted",
     }
 
+    def described(self) -> Schema:
+        """A boolean."""
+        return schema.FLAG
+
     def to_internal_value(self, data: Any) -> bool:
         """The boolean itself."""
         if not isinstance(data, bool):
@@ -145,7 +180,7 @@ class Flag(serializers.Field[Any, Any, Any, Any]):
 
 
 class Whole(serializers.Field[Any, Any, Any, Any]):
-    """A whole number from `low` to `high`; 1.0 and "1" are none."""
+    """A whole number from `low` to `high`; 1.0 is the same number as 1 (as JSON Schema has it), "1" is none."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
         "invalid_type": "a whole number is wanted",
@@ -157,13 +192,45 @@ class Whole(serializers.Field[Any, Any, Any, Any]):
         super().__init__(**options)
         self.low, self.high = low, high
 
+    def described(self) -> Schema:
+        """A whole number within its bounds."""
+        return schema.whole(self.low, self.high)
+
     def to_internal_value(self, data: Any) -> int:
         """The number itself."""
+        if isinstance(data, float) and data.is_integer():
+            data = int(data)
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid_type")
         if not self.low <= data <= self.high:
             self.fail("out_of_range", low=self.low, high=self.high)
         return data
+
+
+class Number(serializers.Field[Any, Any, Any, Any]):
+    """A number from `low` to `high`, whole or not."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid_type": "a number is wanted",
+        "null": "a number is wanted",
+        "out_of_range": "a number from {low} to {high} is wanted",
+    }
+
+    def __init__(self, *, low: float, high: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.low, self.high = low, high
+
+    def described(self) -> Schema:
+        """A number within its bounds."""
+        return {"type": "number", "minimum": self.low, "maximum": self.high}
+
+    def to_internal_value(self, data: Any) -> float:
+        """The number itself."""
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            self.fail("invalid_type")
+        if not self.low <= data <= self.high:
+            self.fail("out_of_range", low=self.low, high=self.high)
+        return float(data)
 
 
 class FreeObject(serializers.Field[Any, Any, Any, Any]):
@@ -173,6 +240,10 @@ class FreeObject(serializers.Field[Any, Any, Any, Any]):
         "invalid_type": "an object is wanted",
         "null": "an object is wanted",
     }
+
+    def described(self) -> Schema:
+        """Any object."""
+        return schema.FREE_OBJECT
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """The object itself."""
@@ -186,6 +257,10 @@ class Anything(serializers.Field[Any, Any, Any, Any]):
 
     default_error_messages: ClassVar[dict[str, Any]] = {"null": "a value is wanted"}
 
+    def described(self) -> Schema:
+        """Any value, null only where it is allowed."""
+        return schema.JSON_VALUE
+
     def to_internal_value(self, data: Any) -> JSON:
         """The value itself."""
         return data
@@ -197,12 +272,25 @@ class Several(serializers.ListField):
     default_error_messages: ClassVar[dict[str, Any]] = {
         "not_a_list": "a list is wanted",
         "null": "a list is wanted",
+        "empty": "at least one is wanted",
     }
 
+    def described(self) -> Schema:
+        """A list within its bounds."""
+        bounds = {} if self.max_length is None else {"maxItems": int(self.max_length)}
+        bounds |= {} if self.allow_empty else {"minItems": 1}
+        return schema.listed(cast("Described", self.child).described(), **bounds)
 
-def nothing(body: JSON) -> dict[str, Any]:
-    """The shape of a request that takes no member."""
-    return Shape.read(body)
+
+def _described(field: serializers.Field[Any, Any, Any, Any]) -> Schema:
+    found = cast("Described", field).described()
+    if isinstance(found, dict) and not (field.required or field.default in (nothing_given, None)):
+        found = {**found, "default": field.default() if callable(field.default) else field.default}
+    return found if field.required else schema.maybe(found)
+
+
+nothing = Shape.read
+"""Of a request that takes no member."""
 
 
 def invalid(problems: list[FieldProblem]) -> InvalidInput:
@@ -225,4 +313,4 @@ def _problems(detail: Any, pointer: str) -> Iterator[FieldProblem]:
 
 def _code(detail: ErrorDetail) -> str:
     code = str(detail.code)
-    return {"not_a_list": "invalid_type", "null": "invalid_type"}.get(code, code)
+    return {"not_a_list": "invalid_type", "null": "invalid_type", "empty": "blank"}.get(code, code)

@@ -1,16 +1,18 @@
-"""The admin's windows on tenants, keys, agents and idempotent answers."""
+"""The admin's windows on tenants, keys, agents and idempotent answers; trusted issuers are made here."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from tenants import registry
-from tenants.models import Agent, ApiKey, IdempotentRequest, Tenant
+from tenants import jwks, registry
+from tenants.models import Agent, ApiKey, IdempotentRequest, Tenant, TrustedIssuer
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
@@ -29,16 +31,28 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
         return False
 
 
+class RateLimitAdmin(ReadOnlyAdmin):
+    """A window in which one thing may be changed: the rate limit."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Those whom Django's permissions allow it."""
+        return bool(ModelAdmin.has_change_permission(self, request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
+        """All but the rate limit."""
+        return [field.name for field in self.opts.fields if field.name != "rate_limit_per_minute"]
+
+
 @admin.register(Tenant)
-class TenantAdmin(ReadOnlyAdmin):
+class TenantAdmin(RateLimitAdmin):
     """Tenants are made by `create_tenant`, because each needs its default agent."""
 
-    list_display = ("slug", "name", "id", "created_at")
+    list_display = ("slug", "name", "rate_limit_per_minute", "id", "created_at")
     search_fields = ("slug", "name", "id")
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnlyAdmin):
+class ApiKeyAdmin(RateLimitAdmin):
     """Keys, without what would open anything."""
 
     list_display = ("prefix", "name", "tenant", "scopes", "last_used_at", "expires_at", "revoked_at")
@@ -57,7 +71,30 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         """Through the service."""
         for key in rows.select_related("tenant"):
             registry.revoke_key(key.tenant, str(key.id))
+            self.log_change(request, key, "Revoked.")
         self.message_user(request, "Revoked.")
+
+
+class TrustedIssuerForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The row, its algorithms as boxes to tick."""
+
+    algorithms = forms.MultipleChoiceField(
+        choices=[(word, word) for word in jwks.ALGORITHMS],
+        initial=jwks.ALGORITHMS,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text=TrustedIssuer._meta.get_field("algorithms").help_text,
+    )
+
+
+@admin.register(TrustedIssuer)
+class TrustedIssuerAdmin(ModelAdmin):  # type: ignore[misc]
+    """Who vouches for users. What is changed or deleted here counts from the next request on."""
+
+    form = TrustedIssuerForm
+    list_display = ("issuer", "audience", "tenant", "algorithms", "scopes", "rate_limit_per_minute", "created_at")
+    list_filter = ("tenant",)
+    list_select_related = ("tenant",)
+    search_fields = ("issuer", "audience")
 
 
 @admin.register(Agent)

@@ -1,16 +1,16 @@
 """Door: the viewset every authenticated route is made of. It checks a request in exactly the contract's order.
 
     class ThingDoor(Door):
-        @takes("things:read", query=listing(status=text))        # QueryDict -> self.query; left out: no parameter
+        @takes("things:read", query=listing(status=text), answers=pages(THING))  # query -> self.query; {} if left out
         def index(self) -> Answer:
             return self.page(self.newest_first(things.all_of(self.tenant), self.query.window), show)
 
-        @takes("things:write", body=CreateThing.read)            # body -> self.input; left out: no member
+        @takes("things:write", body=CreateThing.read, answers=created(THING))    # body -> self.input; {} if left out
         def create(self) -> Answer:
             thing = things.create(self.tenant, **self.input)     # already inside a transaction, at most once per key
             return self.created(show(thing), f"/v1/things/{thing.id}")
 
-        @takes("things:write")
+        @takes("things:write", answers=shown(THING, refuses=(409,)))             # what stands in the OpenAPI document
         def cancel(self, thing_id: str) -> Answer:               # an id of the path is looked up by the room, not here
             return self.ok(show(things.cancel(self.tenant, thing_id)))
 
@@ -22,8 +22,9 @@ Refusals are raised (contract/problems.py); what they look like is config/errors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db import transaction
@@ -33,19 +34,22 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
+from contract.answers import Answers
 from contract.dialects import Dialect
 from contract.http import BODY_LIMIT, Answer, JsonRegardless, JsonRenderer, absolute, read_json, request_id
 from contract.json_values import JSON
-from contract.pages import Page, Window, newest_first
+from contract.pages import Keys, Page, Window, newest_first
 from contract.problems import MethodNotAllowed
-from contract.queries import parameters
-from contract.shapes import nothing
+from contract.queries import Query, parameters
+from contract.schema import Schema
+from contract.shapes import Shape, nothing
+from tenants import rate_limits
 from tenants.authentication import Credential, KeyAuthentication, check_tenant_header
 from tenants.idempotency import HEADER, Once, agreed_key, at_most_once, digest_of
 from tenants.models import Tenant
 
 M = TypeVar("M", bound=Model)
-Action = TypeVar("Action", bound=Callable[..., Answer])
+Action = TypeVar("Action", bound=Callable[..., HttpResponseBase])
 
 _SAFE = frozenset({"GET", "HEAD"})
 _NO_PARAMETERS = parameters()
@@ -56,28 +60,41 @@ class Rules:
     """What an action takes; see takes()."""
 
     scope: str | None
-    body: Callable[[JSON], Any]
-    query: Callable[[Any], Any]
-    limit: int
-    keyless: bool
+    answers: Answers
+    body: Callable[[JSON], Any] = nothing
+    shape: Schema | type[Shape] | None = None
+    query: Query[Any] = _NO_PARAMETERS
+    limit: int = BODY_LIMIT
+    keyless: bool = False
+    headers: Mapping[str, Schema] = field(default_factory=dict)
+
+    def body_schema(self) -> Schema | None:
+        """What `body` takes, as a JSON Schema; None where nobody has said it."""
+        shape = self.shape or getattr(self.body, "__self__", None)
+        return shape().described() if isinstance(shape, type) else shape
 
 
 def takes(
     scope: str | None,
     *,
+    answers: Answers,
     body: Callable[[JSON], Any] = nothing,
-    query: Callable[[Any], Any] = _NO_PARAMETERS,
+    shape: Schema | type[Shape] | None = None,
+    query: Query[Any] = _NO_PARAMETERS,
     limit: int = BODY_LIMIT,
     keyless: bool = False,
+    headers: Mapping[str, Schema] = MappingProxyType({}),
 ) -> Callable[[Action], Action]:
     """Declares an action of a Door. Without this, a method of it answers nothing but a 500.
 
-    `scope`: what the credential must have (None: any good one will do). `body`: the JSON of a mutation to self.input.
-    `query`: the QueryDict to self.query. `limit`: the most bytes of the body. `keyless`: takes no idempotency key.
+    `scope`: what the credential must have (None: any good one will do). `body`: the JSON of a mutation to self.input;
+    `shape`: what it takes, where it is not the `read` of a Shape. `query`: the QueryDict to self.query. `limit`: the
+    most bytes of the body. `keyless`: takes no idempotency key. For the OpenAPI document: `headers` that the action
+    reads, and its `answers`.
     """
 
     def declare(action: Action) -> Action:
-        action.rules = Rules(scope, body, query, limit, keyless)  # type: ignore[attr-defined]
+        action.rules = Rules(scope, answers, body, shape, query, limit, keyless, headers)  # type: ignore[attr-defined]
         return action
 
     return declare
@@ -113,7 +130,7 @@ class Door(ViewSet):
         return self.response
 
     def check_headers(self) -> None:
-        """What a mutation wants of its headers besides the rules of every route; raises InvalidInput, as its shape."""
+        """What a mutation wants besides its rules, of its headers or of a scope that depends on its body; raises."""
 
     def idempotency_key(self) -> str | None:
         """The key under which this mutation happens at most once; None where there is none or none is taken."""
@@ -121,6 +138,10 @@ class Door(ViewSet):
             return None
         member = self.body.get(self.key_member) if self.key_member else None
         return agreed_key(self.request.headers.get(HEADER), member or None, f"/{self.key_member}")
+
+    def after_commit(self, answer: Answer) -> Answer:
+        """The answer to a mutation that is done, or was before, by the time it is sent. No transaction is open here."""
+        return answer
 
     def revive(self, body: JSON) -> JSON:
         """`body`, a stored answer, with what is not stored of it put back, where that can be derived again."""
@@ -156,9 +177,16 @@ class Door(ViewSet):
         """200 with a page of what `show` makes of each item."""
         return Answer(self.dialect.page(page.map(show), self.request_id))
 
-    def newest_first(self, rows: QuerySet[M], window: Window, *, key: str = "id") -> Page[M]:
-        """The page of `rows` that `window` asks for, its cursor bound to this tenant's list at this path."""
-        return newest_first(rows, window, binding=f"{self.tenant.id}{self.request.path}", key=key)
+    def newest_first(
+        self, rows: QuerySet[M], window: Window, *, key: str = "id", among: Sequence[Keys] = ()
+    ) -> Page[M]:
+        """The page of `rows` that `window` asks for, its cursor bound to this tenant's list at this path, so filtered.
+
+        `among`: where its keys are found, if not in `rows` (contract/pages.py).
+        """
+        filters = sorted(getattr(self.query, "filters", {}).items())
+        binding = f"{self.tenant.id}{self.request.path}{filters or ''}"
+        return newest_first(rows, window, binding=binding, key=key, among=among)
 
     def _answer(self, request: Request) -> HttpResponseBase:
         if request.method == "OPTIONS":
@@ -175,12 +203,13 @@ class Door(ViewSet):
         self.query = self.rules.query(request.query_params)
         self.input = self.rules.body(self.body)
         self.check_headers()
-        return self._mutate(lambda: action(**self.kwargs))
+        return self.after_commit(self._mutate(lambda: action(**self.kwargs)))
 
     def _admit(self, request: Request) -> None:
         self.credential = cast("Credential", request.auth)
         self.tenant = self.credential.tenant
-        self.check_throttles(request)
+        if standing := rate_limits.take(*self.credential.buckets):
+            self.headers.update(standing.headers)
         check_tenant_header(request._request, self.tenant)
         if self.rules.scope:
             self.credential.require(self.rules.scope)
@@ -190,7 +219,8 @@ class Door(ViewSet):
         if key is None:
             with transaction.atomic():
                 return act()
-        once = Once(self.tenant.id, str(self.request.method), self.request.path, key, self._body_digest())
+        field = f"header.{HEADER}" if HEADER in self.request.headers else f"/{self.key_member}"
+        once = Once(self.tenant.id, str(self.request.method), self.request.path, key, self._body_digest(), field)
         return at_most_once(once, act, self.revive)
 
     def _body_digest(self) -> str:

@@ -137,13 +137,13 @@ class _Body(httpx.SyncByteStream):
         self._answer.close()
 
 
-def client(allowed_hosts: Collection[str]) -> httpx.Client:
-    """An HTTP client behind the guard; it follows no redirect by itself and reads no proxy from the environment.
+def client(allowed_hosts: Collection[str], guard: type[Guard] = Guard) -> httpx.Client:
+    """An HTTP client behind a guard of this kind; it follows no redirect by itself and reads no proxy setting.
 
     It keeps no cookies: every tenant's requests go through it.
     """
     return httpx.Client(
-        transport=GuardedTransport(Guard(allowed_hosts)),
+        transport=GuardedTransport(guard(allowed_hosts)),
         trust_env=False,
         follow_redirects=False,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

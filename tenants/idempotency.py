@@ -23,6 +23,7 @@ from contract.problems import Conflict, FieldProblem, InvalidInput
 from tenants.models import IdempotentRequest
 
 HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
 LONGEST_KEY = 255
 KEPT_FOR = timedelta(days=30)
 TWIN_WAITS = 5.0
@@ -40,6 +41,8 @@ class Once:
     path: str
     key: str
     body_digest: str
+    key_field: str = f"header.{HEADER}"
+    """Where the key stood, for who is told of it."""
 
     @property
     def lock(self) -> int:
@@ -49,8 +52,8 @@ class Once:
 
 
 def digest_of(body: JSON) -> str:
-    """What two bodies are compared by: equal JSON, whatever its spacing and the order of its members."""
-    return hashlib.sha256(json_values.canonical(body)).hexdigest()
+    """What two bodies are compared by: equal JSON, however it is spaced, ordered and its numbers are spelled."""
+    return hashlib.sha256(json_values.canonical(_numbers_as_one(body))).hexdigest()
 
 
 def checked_key(key: str | None, field: str) -> str | None:
@@ -63,7 +66,7 @@ def checked_key(key: str | None, field: str) -> str | None:
 
 def agreed_key(header: str | None, member: str | None, member_field: str) -> str | None:
     """The one key of a request that may carry it in its header and its body. Raises InvalidInput if they differ."""
-    key = checked_key(header, f"header.{HEADER}")
+    key = checked_key(_decoded(header) if header is not None else None, f"header.{HEADER}")
     other = checked_key(member, member_field)
     if key is not None and other is not None and key != other:
         message = f"{member_field} and the header {HEADER} differ"
@@ -88,6 +91,24 @@ def at_most_once(once: Once, act: Callable[[], Answer], revive: Callable[[JSON],
         time.sleep(_POLL_SECONDS)
 
 
+def _numbers_as_one(value: JSON) -> JSON:
+    """`value` with every whole number an int: 1, 1.0 and 1e0 are one number (RFC 8785)."""
+    if isinstance(value, dict):
+        return {name: _numbers_as_one(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_numbers_as_one(item) for item in value]
+    whole = isinstance(value, float) and value.is_integer() and abs(value) <= json_values.MAX_INTEGER
+    return int(value) if whole else value
+
+
+def _decoded(header: str) -> str:
+    """A header's text: servers hand its bytes on as Latin-1, but most who write more than ASCII write UTF-8."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
+
+
 def _try_lock(number: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
@@ -105,9 +126,11 @@ def _replayed(once: Once, revive: Callable[[JSON], JSON]) -> Answer | None:
         row.delete()
         return None
     if row.body_digest != once.body_digest:
-        raise Conflict("this idempotency key was used with another body", reason="idempotency_key_reused")
+        message = "this idempotency key was used with another body"
+        problem = FieldProblem(once.key_field, "idempotency_key_reused", message)
+        raise Conflict(message, reason=problem.code, fields=[problem])
     body = revive(json_values.load(row.text)) if row.text else None
-    return Answer(body, row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
+    return Answer(body, row.status, headers={**row.headers, REPLAYED: "true"})
 
 
 def _stored(once: Once, answer: Answer) -> Answer:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from fnmatch import fnmatchcase
+from typing import Final
+
+PATTERN: Final = r"^!?[^!\x00-\x20]([^\x00-\x1f]*[^\x00-\x20])?$"
+"""What a pattern may be. One with a space at an end would name nothing, and as a deny it would deny nothing."""
 
 
 def permits(patterns: Collection[str], names: Collection[str]) -> bool:

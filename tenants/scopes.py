@@ -30,6 +30,12 @@ def allows(granted: Collection[str], scope: str) -> bool:
     return scope in granted or EVERYTHING in granted or f"{resource}:*" in granted
 
 
+def common(some: Collection[str], others: Collection[str]) -> frozenset[str]:
+    """What both cover, in as few words as either has for it; words that are no scopes cover nothing."""
+    both = {scope for scope in some if allows(others, scope)} | {scope for scope in others if allows(some, scope)}
+    return frozenset(both & GRANTABLE)
+
+
 def unknown(scopes: Collection[str]) -> list[str]:
     """Those of `scopes` that are none, in their order."""
     return [scope for scope in scopes if scope not in GRANTABLE]

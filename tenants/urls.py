@@ -9,7 +9,8 @@ from tenants.api import AgentDoor, ApiKeyDoor, MeDoor
 urlpatterns = [
     path("v1/me", MeDoor.as_view({"get": "show"})),
     path("v1/api-keys", ApiKeyDoor.as_view({"get": "index", "post": "create"})),
-    path("v1/api-keys/<str:key_id>/revoke", ApiKeyDoor.as_view({"post": "revoke"})),
+    path("v1/api-keys/<str:key_id>", ApiKeyDoor.as_view({"get": "show"})),
+    *[path(f"v1/api-keys/<str:key_id>/{verb}", ApiKeyDoor.as_view({"post": verb})) for verb in ("rotate", "revoke")],
     path("v1/agents", AgentDoor.as_view({"get": "index", "post": "create"})),
     path("v1/agents/<str:agent_id>", AgentDoor.as_view({"get": "show"})),
     *[

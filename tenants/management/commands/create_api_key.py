@@ -28,7 +28,9 @@ class Command(BaseCommand):
             raise CommandError("--name: 1 to 255 characters are wanted")
         scopes = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
         try:
-            _, key = registry.create_key(registry.tenant_named(options["tenant"]), options["name"], scopes)
+            _, key = registry.create_key(
+                registry.tenant_named(options["tenant"]), options["name"], scopes, created_by="create_api_key"
+            )
         except Refusal as error:
             raise CommandError(error.message) from error
         self.stdout.write(key)

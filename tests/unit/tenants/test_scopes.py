@@ -23,3 +23,23 @@ def test_all_of_a_resource_is_more_than_each_of_its_scopes() -> None:
 
 def test_what_is_no_scope_is_told() -> None:
     assert scopes.unknown(["agents:read", "agents", "agents:fly", "*", "*:read"]) == ["agents", "agents:fly", "*:read"]
+
+
+@pytest.mark.parametrize(
+    ("some", "others", "both"),
+    [
+        ({"*"}, {"*"}, {"*"}),
+        ({"*"}, {"agents:*", "keys:write"}, {"agents:*", "keys:write"}),
+        ({"agents:*"}, {"agents:read", "keys:write"}, {"agents:read"}),
+        ({"agents:*"}, {"agents:*"}, {"agents:*"}),
+        ({"agents:read"}, {"agents:write"}, set()),
+        ({"agents:read", "agents:*"}, {"*"}, {"agents:read", "agents:*"}),
+        ({"openid", "agents:fly", "agents:read"}, {"*"}, {"agents:read"}),
+        ({"agents:fly"}, {"agents:*"}, set()),
+        (set(), {"*"}, set()),
+    ],
+)
+def test_what_two_have_in_common_is_what_both_cover(some: set[str], others: set[str], both: set[str]) -> None:
+    assert scopes.common(some, others) == scopes.common(others, some) == both
+    for scope in scopes.SINGLE:
+        assert scopes.allows(both, scope) == (scopes.allows(some, scope) and scopes.allows(others, scope))
