@@ -5,13 +5,24 @@ from __future__ import annotations
 from functools import partial
 
 from contract import json_values
+from contract.answers import created, gone, pages, shown
 from contract.http import DEFINITION_LIMIT, Answer
 from contract.json_values import JSON
 from contract.queries import listing
+from contract.schema import JSON_VALUE
 from contract.shapes import Shape, Text
 from contract.timestamps import wire
 from tenants.door import Door, takes
 from workflows import authoring, catalog
+from workflows.answers import (
+    DEFINITION,
+    PUT_DEFINITION,
+    VALIDITY,
+    VERSION,
+    VERSION_SUMMARY,
+    WORKFLOW,
+    WORKFLOW_SUMMARY,
+)
 from workflows.authoring import ANSWERED_ONLY, read_definition
 from workflows.definition import DefinitionInvalid
 from workflows.models import Workflow, WorkflowVersion
@@ -26,35 +37,54 @@ class Rollback(Shape):
 class WorkflowDoor(Door):
     """Workflows of the caller's tenant."""
 
-    @takes("workflows:read", query=listing())
+    @takes("workflows:read", query=listing(), answers=pages(WORKFLOW_SUMMARY))
     def index(self) -> Answer:
         """Newest first, archived ones too, without their definitions."""
-        return self.page(self.newest_first(catalog.workflows_of(self.tenant), self.query.window), summary)
+        return self.page(self.newest_first(catalog.listed_workflows(self.tenant), self.query.window), summary)
 
-    @takes("workflows:write", body=read_definition, limit=DEFINITION_LIMIT)
+    @takes(
+        "workflows:write",
+        body=read_definition,
+        shape=DEFINITION,
+        limit=DEFINITION_LIMIT,
+        answers=created(WORKFLOW),
+    )
     def create(self) -> Answer:
         """A new one, as a draft."""
         workflow = authoring.create(self.tenant, self.input)
         return self.created(show(workflow), f"/v1/workflows/{workflow.id}")
 
-    @takes("workflows:read")
+    @takes("workflows:read", answers=shown(WORKFLOW))
     def show(self, workflow_id: str) -> Answer:
         """The live version or, never published, the draft."""
         return self.ok(show(catalog.workflow_of(self.tenant, workflow_id)))
 
-    @takes("workflows:write", body=partial(read_definition, ignored=ANSWERED_ONLY), limit=DEFINITION_LIMIT)
+    @takes(
+        "workflows:write",
+        body=partial(read_definition, ignored=ANSWERED_ONLY),
+        shape=PUT_DEFINITION,
+        limit=DEFINITION_LIMIT,
+        answers=shown(WORKFLOW),
+    )
     def replace(self, workflow_id: str) -> Answer:
         """Replaces or opens the draft, and answers with it."""
         workflow = authoring.put(self.tenant, workflow_id, self.input)
         return self.ok(show(workflow, workflow.draft_version))
 
-    @takes("workflows:write")
+    @takes("workflows:write", answers=gone())
     def remove(self, workflow_id: str) -> Answer:
         """Gone if it was never published, else archived."""
         authoring.delete(self.tenant, workflow_id)
         return self.gone()
 
-    @takes("workflows:write", body=lambda body: body, limit=DEFINITION_LIMIT, keyless=True)
+    @takes(
+        "workflows:write",
+        body=lambda body: body,
+        shape=JSON_VALUE,
+        limit=DEFINITION_LIMIT,
+        keyless=True,
+        answers=shown(VALIDITY, "Whether it is valid, and all that is wrong with it."),
+    )
     def validate(self) -> Answer:
         """Whether the body is a definition, and everything that is wrong with it."""
         try:
@@ -64,27 +94,27 @@ class WorkflowDoor(Door):
             return self.ok({"valid": False, "errors": errors})
         return self.ok({"valid": True, "errors": []})
 
-    @takes("workflows:publish")
+    @takes("workflows:publish", answers=shown(WORKFLOW))
     def publish(self, workflow_id: str) -> Answer:
         """The draft becomes the live version."""
         return self.ok(show(authoring.publish(self.tenant, workflow_id)))
 
-    @takes("workflows:publish", body=Rollback.read)
+    @takes("workflows:publish", body=Rollback.read, answers=shown(WORKFLOW))
     def rollback(self, workflow_id: str) -> Answer:
         """An earlier published version is live again."""
         return self.ok(show(authoring.rollback(self.tenant, workflow_id, self.input["version"])))
 
-    @takes("workflows:write")
+    @takes("workflows:write", answers=shown(WORKFLOW))
     def archive(self, workflow_id: str) -> Answer:
         """Out of use for good."""
         return self.ok(show(authoring.archive(self.tenant, workflow_id)))
 
-    @takes("workflows:write")
+    @takes("workflows:write", answers=shown(WORKFLOW))
     def pause(self, workflow_id: str) -> Answer:
         """No execution starts."""
         return self.ok(show(authoring.pause(self.tenant, workflow_id)))
 
-    @takes("workflows:write")
+    @takes("workflows:write", answers=shown(WORKFLOW))
     def resume(self, workflow_id: str) -> Answer:
         """Executions start again."""
         return self.ok(show(authoring.resume(self.tenant, workflow_id)))
@@ -93,14 +123,14 @@ class WorkflowDoor(Door):
 class VersionDoor(Door):
     """Versions of one workflow."""
 
-    @takes("workflows:read", query=listing())
+    @takes("workflows:read", query=listing(), answers=pages(VERSION_SUMMARY))
     def index(self, workflow_id: str) -> Answer:
         """Newest first, the draft too, without their definitions."""
         workflow = catalog.workflow_of(self.tenant, workflow_id)
         page = self.newest_first(catalog.versions_of(workflow), self.query.window)
         return self.page(page, partial(version_summary, workflow))
 
-    @takes("workflows:read")
+    @takes("workflows:read", answers=shown(VERSION))
     def show(self, workflow_id: str, version: str) -> Answer:
         """One, with its definition."""
         workflow = catalog.workflow_of(self.tenant, workflow_id)
@@ -152,4 +182,4 @@ def _definition(version: WorkflowVersion) -> dict[str, JSON]:
     return {**dict.fromkeys(_OPTIONAL_MEMBERS), **stored, "visibility": version.visibility}
 
 
-_OPTIONAL_MEMBERS = ("input_schema", "output", "price", "timeout_seconds", "triggers")
+_OPTIONAL_MEMBERS = ("input_schema", "output", "price", "timeout_seconds", "triggers", "concurrency", "priority")

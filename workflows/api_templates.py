@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from contract import json_values
+from contract.answers import created, gone, pages, shown
 from contract.http import Answer
 from contract.json_values import JSON
 from contract.queries import listing
@@ -12,6 +13,7 @@ from contract.shapes import ALLOWED, Anything, Shape, Text, Whole
 from contract.timestamps import wire
 from tenants.door import Door, takes
 from workflows import bindings, catalog, template_authoring
+from workflows.answers import TEMPLATE
 from workflows.models import Template
 
 PATH = "/api/v2/data_orchestration/templates"
@@ -47,29 +49,29 @@ def read_put(body: JSON) -> dict[str, Any]:
 class TemplateDoor(Door):
     """Templates of the caller's tenant."""
 
-    @takes("templates:read", query=listing())
+    @takes("templates:read", query=listing(), answers=pages(TEMPLATE))
     def index(self) -> Answer:
         """The published ones, newest first."""
         rows = catalog.templates_of(self.tenant).filter(status=Template.PUBLISHED)
         return self.page(self.newest_first(rows, self.query.window), show)
 
-    @takes("templates:write", body=read_new)
+    @takes("templates:write", body=read_new, shape=WriteTemplate, answers=created(TEMPLATE))
     def create(self) -> Answer:
         """A new one."""
         template = template_authoring.create(self.tenant, self.input)
         return self.created(show(template), f"{PATH}/{template.id}")
 
-    @takes("templates:read")
+    @takes("templates:read", answers=shown(TEMPLATE))
     def show(self, template_id: str) -> Answer:
         """One, a draft too."""
         return self.ok(show(catalog.template_of(self.tenant, template_id)))
 
-    @takes("templates:write", body=read_put)
+    @takes("templates:write", body=read_put, shape=PutTemplate, answers=shown(TEMPLATE))
     def replace(self, template_id: str) -> Answer:
         """The same one with other members."""
         return self.ok(show(template_authoring.replace(self.tenant, template_id, self.input)))
 
-    @takes("templates:write")
+    @takes("templates:write", answers=gone())
     def remove(self, template_id: str) -> Answer:
         """Out of use."""
         template_authoring.delete(self.tenant, template_id)

@@ -124,6 +124,14 @@ def delete(tenant: Tenant, workflow_id: str | UUID) -> None:
             _update(workflow, archived_at=Now())
 
 
+def unsaved(workflow: Workflow, written: Written, version: str, base: JSON = None) -> WorkflowVersion:
+    """A version that is not stored yet; `***` keeps the secret that `base` has there. Raises InvalidInput."""
+    masked = mask({**written.raw, "version": version}, base)
+    if masked.problems:
+        raise InvalidInput(masked.problems[0].message, fields=masked.problems)
+    return _row(workflow, written.spec, version, masked.definition, seal(masked.secrets))
+
+
 def _locked(tenant: Tenant, workflow_id: str | UUID, *, archived_too: bool = False) -> Workflow:
     identifier = parse_id(workflow_id)
     rows = Workflow.objects.select_for_update(no_key=True, of=("self",)).select_related("live_version", "draft_version")
@@ -160,11 +168,8 @@ def _draft_version(workflow: Workflow, written: Written) -> str:
 
 def _open_draft(workflow: Workflow, written: Written, version: str) -> None:
     base = workflow.draft_version or workflow.live_version
-    masked = mask({**written.raw, "version": version}, None if base is None else catalog.whole_definition(base))
-    if masked.problems:
-        raise InvalidInput(masked.problems[0].message, fields=masked.problems)
+    draft = unsaved(workflow, written, version, None if base is None else catalog.whole_definition(base))
     workflow.versions.filter(published_at__isnull=True).delete()
-    draft = _row(workflow, written.spec, version, masked.definition, seal(masked.secrets))
     draft.save(force_insert=True)
     _update(workflow, draft_version=draft)
 

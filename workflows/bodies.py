@@ -19,7 +19,7 @@ MAX_BODY = 100
 
 _NO_PLACE = ("name", "depends_on", "on_failure", "join")
 _NESTED = "a map or a loop inside a map or a loop is written as a workflow of its own, which a `workflow` step runs"
-_ACTS = "what compensates acts at once: it is neither a wait, a workflow, a map nor a loop"
+_ACTS = "what compensates acts at once: it is neither an agent's task, a wait, a workflow, a map nor a loop"
 _ITEM_OR_WHAT_SURROUNDS_IT = '${{ type(item) == map ? item : {"item": item, "index": index} }}'
 
 

@@ -15,9 +15,10 @@ from tenants.models import Tenant
 from workflows.definition import parse_definition
 from workflows.masking import unmask
 from workflows.models import Template, Workflow, WorkflowVersion
+from workflows.names import SEMVER
 from workflows.patches import apply_parameters
 from workflows.sealing import unseal
-from workflows.spec import Runnable, Spec
+from workflows.spec import Runnable, Spec, Visibility
 
 _BULKY = ("definition", "sealed")
 _SPECS_KEPT = 256
@@ -27,6 +28,11 @@ def workflows_of(tenant: Tenant) -> QuerySet[Workflow]:
     """Every workflow of the tenant with its live and its draft version, their definitions left in the database."""
     rows = Workflow.objects.filter(tenant=tenant).select_related("live_version", "draft_version")
     return rows.defer(*(f"{which}__{column}" for which in ("live_version", "draft_version") for column in _BULKY))
+
+
+def listed_workflows(tenant: Tenant) -> QuerySet[Workflow]:
+    """Those that have a name: the definitions that came with a call to run them are left out."""
+    return workflows_of(tenant).filter(inline_key__isnull=True)
 
 
 def workflow_of(tenant: Tenant, workflow_id: str | UUID) -> Workflow:
@@ -43,7 +49,11 @@ def live_version(tenant: Tenant, workflow_id: str | UUID) -> WorkflowVersion:
 
     Raises NotFound; Conflict with the reason workflow_archived, workflow_not_published or workflow_paused.
     """
-    workflow = workflow_of(tenant, workflow_id)
+    return live_version_of(workflow_of(tenant, workflow_id))
+
+
+def live_version_of(workflow: Workflow) -> WorkflowVersion:
+    """As live_version, of a workflow at hand."""
     if workflow.live_version is None or workflow.status != "published":
         state = {"draft": "not published"}.get(workflow.status, workflow.status)
         raise Conflict(f"the workflow is {state}", reason=f"workflow_{state.replace(' ', '_')}")
@@ -66,6 +76,18 @@ def named_version(tenant: Tenant, named: str, version: str | None) -> WorkflowVe
     return found
 
 
+def public_workflow(workflow_id: str) -> Workflow:
+    """The workflow with this id, whosever it is, if its live version is open to everybody. Raises NotFound."""
+    identifier = parse_id(workflow_id)
+    rows = Workflow.objects.select_related("tenant", "live_version", "default_agent")
+    rows = rows.defer(*(f"live_version__{column}" for column in _BULKY))
+    public = rows.filter(live_version__visibility=Visibility.PUBLIC_EXECUTE.value)
+    found = public.filter(id=identifier).first() if identifier else None
+    if found is None:
+        raise NotFound("there is no such workflow")
+    return found
+
+
 def shown_version(workflow: Workflow) -> WorkflowVersion:
     """The version that stands for the workflow: the live one or, where none was published, the draft."""
     version = workflow.live_version or workflow.draft_version
@@ -80,7 +102,7 @@ def versions_of(workflow: Workflow) -> QuerySet[WorkflowVersion]:
 
 def version_of(workflow: Workflow, version: str) -> WorkflowVersion:
     """The version with this number, published or draft. Raises NotFound."""
-    row = workflow.versions.filter(version=version).first()
+    row = workflow.versions.filter(version=version).first() if SEMVER.match(version) else None
     if row is None:
         raise NotFound("there is no such version")
     return row
@@ -103,8 +125,11 @@ def spec_of(version_id: UUID) -> Spec:
 @lru_cache(maxsize=_SPECS_KEPT)
 def runnable_of(version_id: UUID, parameters: str) -> Runnable:
     """The version with these parameters (JSON text). Raises NotFound; ParametersInvalid with every problem."""
-    spec = spec_of(version_id)
-    given = json_values.load(parameters)
+    return with_parameters(spec_of(version_id), json_values.load(parameters))
+
+
+def with_parameters(spec: Spec, given: dict[str, JSON]) -> Runnable:
+    """The spec with these parameters. Raises ParametersInvalid with every problem."""
     return Runnable(*apply_parameters(spec.raw, given)) if given else Runnable(spec, {})
 
 

@@ -21,7 +21,7 @@ from workflows.written import Names, WrittenStep
 _Fields = dict[str, tuple[Reference, ...]]
 """What the expressions of each field read, by JSON Pointer into the definition."""
 
-_COMPENSATED = CALLING | REPEATING | {"workflow"}
+_COMPENSATED = CALLING | REPEATING | {"agent", "workflow"}
 
 
 class Compiler:

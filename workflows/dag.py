@@ -43,15 +43,35 @@ def cycles(predecessors: Edges) -> list[list[int]]:
 
 
 def ancestors(predecessors: Edges) -> list[int]:
-    """For each step of an acyclic graph, the set of steps before it, as the bits of a number."""
+    """For each step, the set of steps before it, as the bits of a number; those of a knot are all before each other."""
+    knots = _knots(predecessors)
+    joined = _joined(predecessors, knots)
+    within = {knot[0]: sum(1 << index for index in knot) for knot in knots}
     found = [0] * len(predecessors)
-    for layer in waves(predecessors):
+    for layer in waves(joined):
         for index in layer:
-            bits = 0
-            for other in predecessors[index]:
+            bits = within.get(index, 0)
+            for other in joined[index]:
                 bits |= found[other] | 1 << other
             found[index] = bits
+    for knot in knots:
+        for index in knot:
+            found[index] = found[knot[0]]
     return found
+
+
+def _joined(predecessors: Edges, knots: Sequence[Sequence[int]]) -> Edges:
+    """The graph with each knot drawn together into its first step; its other steps are left without any."""
+    if not knots:
+        return predecessors
+    first = list(range(len(predecessors)))
+    for knot in knots:
+        for index in knot:
+            first[index] = knot[0]
+    found: list[set[int]] = [set() for _ in predecessors]
+    for index, before in enumerate(predecessors):
+        found[first[index]].update(first[other] for other in before if first[other] != first[index])
+    return [sorted(before) for before in found]
 
 
 def _knots(predecessors: Edges) -> list[list[int]]:

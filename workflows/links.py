@@ -84,14 +84,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """By place in the list. `before` is parents and handled steps together."""
+    """By place in the list. `before` is parents and handled steps together, `ancestors` all before these, as bits."""
 
     names: list[str]
     by_name: dict[str, int]
     parents: list[tuple[int, ...]]
     failures: list[Failure]
     handles: list[tuple[int, ...]]
-    ancestors: list[int] | None
+    ancestors: list[int]
 
     @property
     def before(self) -> list[tuple[int, ...]]:
@@ -122,15 +122,11 @@ class Links:
         ]
 
     def readable(self, place: int, first: int = 0, beyond: Readable | None = None) -> Readable:
-        upstream = EVERYTHING if self.ancestors is None else self.ancestors[place]
-        return Readable(self.names[place], self.by_name, upstream, first, beyond)
+        return Readable(self.names[place], self.by_name, self.ancestors[place], first, beyond)
 
 
 def link(steps: Sequence[WrittenStep], problems: list[FieldProblem], within: str = "") -> Links:
-    """The graph of the steps of a list; `ancestors` is None where a cycle leaves no order.
-
-    `within` says, for messages, which list it is.
-    """
+    """The graph of the steps of a list; `within` says, for messages, which list it is."""
     by_name = _by_name(steps)
     failures = [_failure(step, by_name, within) for step in steps]
     handles: list[list[int]] = [[] for _ in steps]
@@ -139,11 +135,9 @@ def link(steps: Sequence[WrittenStep], problems: list[FieldProblem], within: str
             handles[failure.handler].append(index)
     parents = [_parents(step, by_name, within, is_handler=bool(handles[step.index])) for step in steps]
     before = [first + tuple(second) for first, second in zip(parents, handles, strict=True)]
-    cycles = dag.cycles(before)
-    problems.extend(_cycle_problem(cycle, steps) for cycle in cycles)
-    ancestors = None if cycles else dag.ancestors(before)
+    problems.extend(_cycle_problem(cycle, steps) for cycle in dag.cycles(before))
     names = [step.name for step in steps]
-    return Links(names, by_name, parents, failures, [tuple(handled) for handled in handles], ancestors)
+    return Links(names, by_name, parents, failures, [tuple(handled) for handled in handles], dag.ancestors(before))
 
 
 def check_references(

@@ -27,7 +27,7 @@ class Workflow(models.Model):
     """A workflow: its name, which version is live, which is being edited."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="workflows")
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="workflows", db_index=False)
     name = models.CharField(max_length=255)
     archived_at = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
@@ -38,10 +38,24 @@ class Workflow(models.Model):
         "WorkflowVersion", models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
     default_agent = models.ForeignKey(Agent, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    inline_key = models.CharField(
+        max_length=64,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Of a definition that came with a call to run it: tells such definitions apart.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         constraints = (
+            models.UniqueConstraint(
+                fields=("tenant", "inline_key"), condition=Q(inline_key__isnull=False), name="workflow_inline_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(inline_key__isnull=True) | Q(archived_at__isnull=False),
+                name="workflow_inline_is_archived",
+            ),
             models.UniqueConstraint(
                 fields=("tenant", "name"), condition=Q(archived_at__isnull=True), name="workflow_name_is_unique"
             ),
@@ -53,7 +67,9 @@ class Workflow(models.Model):
                 name="workflow_paused_was_published",
             ),
         )
-        indexes = (models.Index(fields=("tenant", "id"), name="workflow_by_tenant"),)
+        indexes = (
+            models.Index(fields=("tenant", "id"), name="workflow_by_tenant", condition=Q(inline_key__isnull=True)),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -113,6 +129,7 @@ class WorkflowVersion(models.Model):
             ),
             models.CheckConstraint(condition=Q(digest__regex="^[0-9a-f]{64}$"), name="workflow_version_digest"),
         )
+        indexes = (models.Index(fields=("workflow", "id"), name="workflow_version_in_order"),)
 
     def __str__(self) -> str:
         return self.version
@@ -126,7 +143,7 @@ class Template(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     short_id = models.CharField(max_length=10, default=new_short_id, editable=False)
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="templates")
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="templates", db_index=False)
     name = models.CharField(max_length=255)
     description = models.TextField(blank=True)
     workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="templates")
@@ -142,7 +159,13 @@ class Template(models.Model):
             models.UniqueConstraint(fields=("tenant", "short_id"), name="template_short_id_is_unique"),
             models.CheckConstraint(condition=Q(status__in=(1, 2)), name="template_status"),
         )
-        indexes = (models.Index(fields=("tenant", "id"), name="template_by_tenant"),)
+        indexes = (
+            models.Index(
+                fields=("tenant", "id"),
+                name="template_by_tenant",
+                condition=Q(deleted_at__isnull=True, status=2),
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name

@@ -75,6 +75,16 @@ class WaitProgram(Program):
         """What is waited for from `now` on. Raises StepFailed."""
 
 
+class TaskProgram(Program):
+    """Holds no worker of ours: an external one of the step's agent claims it and says what came of it."""
+
+    effect = Effect.WAIT
+
+    @abstractmethod
+    def resolve(self, scope: Scope) -> dict[str, JSON]:
+        """What the worker is given: {task, arguments}. Raises StepFailed."""
+
+
 class MapProgram(Program):
     """One step for each item of a list that is known only when it begins."""
 

@@ -29,6 +29,7 @@ _SINGLE = frozenset({
     "unevaluatedItems", "unevaluatedProperties",
 })  # fmt: skip
 _IN_PLACE = ("allOf", "anyOf", "oneOf")
+_META_SCHEMA = Draft202012Validator({"$ref": DIALECT}, validate_formats=True, mask="the value")
 
 
 class SchemaInvalid(Exception):
@@ -59,13 +60,11 @@ class Schema:
 
 def compile_schema(schema: JSON) -> Schema:
     """Raises SchemaInvalid."""
-    problems = list(_foreign(schema, ""))
+    problems = [*_foreign(schema, ""), *_misshapen(schema)]
     if problems:
         raise SchemaInvalid(problems)
     try:
-        validator = Draft202012Validator(
-            schema, pattern_options=_PATTERNS, retriever=_refuse, validate_formats=True, mask="the value"
-        )
+        validator = _validator(schema)
     except ValidationError as error:
         message = f"not a JSON Schema (2020-12): {error.message}"
         raise SchemaInvalid([FieldProblem(_pointer(error.instance_path), "bad_schema", message)]) from error
@@ -82,6 +81,22 @@ def violations(schema: JSON, value: JSON, pointer: str = "") -> list[FieldProble
 def bind_numbers(schema: JSON, value: JSON) -> JSON:
     """The value with what the schema calls `number` as float and what it calls `integer` as int: 1169 as 1169.0."""
     return _bind([schema], value, schema)
+
+
+def _validator(schema: JSON) -> Draft202012Validator:
+    return Draft202012Validator(
+        schema, pattern_options=_PATTERNS, retriever=_refuse, validate_formats=True, mask="the value"
+    )
+
+
+def _misshapen(schema: JSON) -> Iterator[FieldProblem]:
+    """Where it is no JSON Schema; one problem a place is enough."""
+    told = set()
+    for error in islice(_META_SCHEMA.iter_errors(schema), MAX_VIOLATIONS):
+        pointer = _pointer(error.instance_path)
+        if pointer not in told:
+            told.add(pointer)
+            yield FieldProblem(pointer, "bad_schema", f"not a JSON Schema (2020-12): {error.message}")
 
 
 def _refuse(uri: str) -> NoReturn:

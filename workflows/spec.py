@@ -21,6 +21,7 @@ from workflows.programs import (
     MapProgram,
     Program,
     PureProgram,
+    TaskProgram,
     WaitProgram,
 )
 from workflows.schemas import Schema
@@ -47,6 +48,7 @@ __all__ = [
     "Spec",
     "StepFailed",
     "StepSpec",
+    "TaskProgram",
     "Visibility",
     "WaitProgram",
 ]

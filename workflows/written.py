@@ -10,8 +10,6 @@ from workflows.names import NAME, NAME_RULE
 from workflows.reading import Members
 from workflows.steps import STEP_TYPES
 
-LATER_TYPES = frozenset({"agent", "llm_inference"})
-"""Words that will be step types, and so are no tools."""
 MAX_STEPS = 10_000
 """How many steps a definition may have, those in bodies included."""
 
@@ -114,14 +112,14 @@ def _step(index: int, members: Members, name: str) -> WrittenStep:
     else:
         kind, config, pointers = _of_action(given or "", members.typed("parameters", dict))
         members.refuse("config", "invalid", "`config` goes with `type`; a step with an `action` has `parameters`")
-    _check_type(members, kind, by_action)
+    _check_type(members, kind)
     action = given or (_tool(config) if kind == "tool_call" else "") or kind
     implicit = by_action and not members.has("name")
     return WrittenStep(index, members, name, kind, action, config or {}, _depends_on(members), implicit, pointers)
 
 
 def _of_action(action: str, parameters: dict[str, JSON] | None) -> tuple[str, dict[str, JSON] | None, Pointers]:
-    if action in STEP_TYPES or action in LATER_TYPES:
+    if action in STEP_TYPES:
         return action, parameters, (("", "/parameters"),)
     config = {"tool": action, "arguments": parameters or {}}
     return "tool_call", config, (("/tool", "/action"), ("/arguments", "/parameters"))
@@ -148,11 +146,10 @@ def _check_name(members: Members, name: str) -> None:
         members.report("name", "invalid", NAME_RULE)
 
 
-def _check_type(members: Members, kind: str, by_action: bool) -> None:
+def _check_type(members: Members, kind: str) -> None:
     if kind and kind not in STEP_TYPES:
         known = ", ".join(sorted(STEP_TYPES))
-        member = "action" if by_action else "type"
-        members.report(member, "unknown_type", f"unknown step type `{kind[:100]}`; known: {known}")
+        members.report("type", "unknown_type", f"unknown step type `{kind[:100]}`; known: {known}")
 
 
 def _depends_on(members: Members) -> tuple[str, ...] | None:

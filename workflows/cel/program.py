@@ -11,7 +11,7 @@ import cel
 from workflows.cel import arithmetic, functions
 from workflows.cel.grammar import parse
 from workflows.cel.names import Names, collect
-from workflows.cel.render import CHUNK, CHUNKS, JOINED, KEEP, TOO_LONG, Rendering
+from workflows.cel.render import CHARACTERS, CHUNK, CHUNKS, JOINED, KEEP, TOO_LONG, Rendering
 from workflows.cel.tree import SyntaxProblem
 
 MAX_CHARACTERS = 4_096
@@ -174,6 +174,7 @@ _AVAILABLE: dict[str, Callable[..., Any]] = (
     functions.FUNCTIONS
     | arithmetic.FUNCTIONS
     | {
+        CHARACTERS: len,
         CHUNKS: _chunks,
         JOINED: _joined,
         TOO_LONG: _too_long,

@@ -29,6 +29,7 @@ KEEP = "__keep"
 TOO_LONG = "__too_long"
 CHUNKS = "__chunks"
 JOINED = "__joined"
+CHARACTERS = "__characters"
 CHUNK = 100
 MAX_ITEMS = 10_000
 MAX_NESTED_ITEMS = 1_000
@@ -64,12 +65,29 @@ class Rendering:
     def _call(self, node: Call) -> str:
         arguments = ", ".join(self._render(argument) for argument in node.arguments)
         name = function_name(node)
+        if name == "size":
+            return self._size(node.arguments[0] if node.target is None else node.target)
         if name in RENAMED:
             self.functions.add(RENAMED[name])
         rendered = RENAMED.get(name, name)
         if node.target is None or name != node.name:
             return f"{rendered}({arguments})"
         return f"{self._render(node.target)}.{rendered}({arguments})"
+
+    def _size(self, node: Node) -> str:
+        """The library counts the bytes of a text, CEL its characters. What is only read is not copied for that."""
+        value = self._render(node)
+        name = value if self._is_read(node) else "__sized"
+        counted = f"(type({name}) == string ? {self._ours(CHARACTERS, name)} : size({name}))"
+        return counted if name == value else f"[{value}].map({name}, {counted})[0]"
+
+    def _is_read(self, node: Node) -> bool:
+        """Whether the node is a value that is there already, however often it is named."""
+        if id(node) in self._names.at or isinstance(node, Name | Literal):
+            return True
+        if isinstance(node, Index):
+            return self._is_read(node.operand) and self._is_read(node.index)
+        return isinstance(node, Select) and self._is_read(node.operand)
 
     def _items(self, node: Items) -> str:
         return "[" + ", ".join(self._render(item) for item in node.items) + "]"

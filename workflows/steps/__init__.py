@@ -9,16 +9,30 @@ from collections.abc import Callable, Mapping
 
 from workflows.programs import Program
 from workflows.reading import Members
-from workflows.steps import decision, guardrail_check, http, loop, tool_call, transform, wait, webhook, workflow
+from workflows.steps import (
+    agent,
+    decision,
+    guardrail_check,
+    http,
+    llm_inference,
+    loop,
+    tool_call,
+    transform,
+    wait,
+    webhook,
+    workflow,
+)
 from workflows.steps import map as map_step
 from workflows.tools import ToolRegistry
 
 StepCompiler = Callable[[Members, ToolRegistry], Program | None]
 
 STEP_TYPES: Mapping[str, StepCompiler] = {
+    "agent": agent.compile_config,
     "decision": decision.compile_config,
     "guardrail_check": guardrail_check.compile_config,
     "http": http.compile_config,
+    "llm_inference": llm_inference.compile_config,
     "loop": loop.compile_config,
     "map": map_step.compile_config,
     "tool_call": tool_call.compile_config,
@@ -29,7 +43,7 @@ STEP_TYPES: Mapping[str, StepCompiler] = {
 }
 REPEATING = frozenset({"loop", "map"})
 """Types that have a body of steps, which is no step of the graph."""
-WAITING = REPEATING | {"wait", "workflow"}
+WAITING = REPEATING | {"agent", "wait", "workflow"}
 """Types that hold no worker, and so may take long."""
-CALLING = frozenset({"http", "tool_call", "webhook"})
+CALLING = frozenset({"http", "llm_inference", "tool_call", "webhook"})
 """Types that touch the world from a worker."""

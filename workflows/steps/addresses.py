@@ -1,4 +1,4 @@
-"""What http and webhook steps have in common: an address, and which of the two effects it has."""
+"""What steps that call out have in common: an address, and which of the two effects it has."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def is_address(text: str) -> bool:
     return len(text) <= MAX_ADDRESS and _ADDRESS.match(text) is not None
 
 
-def read_url(config: Members) -> Template | None:
-    """The `url`, checked as far as it is written out."""
-    url = config.template("url", required=True, kind=str)
+def read_url(config: Members, name: str = "url", *, required: bool = True) -> Template | None:
+    """The address that the member is, checked as far as it is written out."""
+    url = config.template(name, required=required, kind=str)
     if url is None:
         return None
     text: str = url.raw
     good = is_address(text) if OPEN not in text else text.startswith(OPEN) or _TEMPLATE_WITH_SCHEME.match(text)
     if not good:
-        config.report("url", "invalid", "`url` is an absolute http or https address, without user and password")
+        config.report(name, "invalid", f"`{name}` is an absolute http or https address, without user and password")
     return url
 
 

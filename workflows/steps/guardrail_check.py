@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contract.json_values import JSON
-from workflows.expressions import Expression, Scope, read_values
+from contract.json_values import JSON, dump
+from workflows.expressions import Expression, Reference, Scope, read_values
 from workflows.failures import StepFailed
 from workflows.programs import Evaluation, PureProgram
 from workflows.reading import Members
@@ -16,6 +16,7 @@ from workflows.schemas import Schema
 from workflows.templating import Template
 from workflows.tools import ToolRegistry
 
+MESSAGE_LENGTH = 1_000
 _TOLD = 5
 
 
@@ -23,13 +24,20 @@ _TOLD = 5
 class _Check:
     name: str
     condition: Expression
-    message: str | None
+    message: Template | None
 
     def violation(self, scope: Scope) -> JSON:
         """The violation as {check, message, field}, None if the check holds."""
         if self.condition.holds(scope):
             return None
-        return {"check": self.name, "message": self.message or f"`{self.condition.text}` does not hold", "field": None}
+        return {"check": self.name, "message": self._told(scope), "field": None}
+
+    def reads(self) -> tuple[Reference, ...]:
+        return self.condition.references + (() if self.message is None else self.message.all_references())
+
+    def _told(self, scope: Scope) -> str:
+        told = self.message.resolve(scope) if self.message is not None else f"`{self.condition.text}` does not hold"
+        return (told if isinstance(told, str) else dump(told))[:MESSAGE_LENGTH]
 
 
 class GuardrailCheck(PureProgram):
@@ -38,7 +46,7 @@ class GuardrailCheck(PureProgram):
         self._schema = schema
         self._value = value
         self._reports = reports
-        self._reads = [r for check in checks for r in check.condition.references]
+        self._reads = [reference for check in checks for reference in check.reads()]
         self._reads += () if value is None else value.all_references()
 
     def run(self, scope: Scope) -> Evaluation:
@@ -78,6 +86,7 @@ def compile_config(config: Members, _tools: ToolRegistry) -> GuardrailCheck | No
 def _check(members: Members, index: int) -> _Check | None:
     name = members.text("name")
     condition = members.condition("assert", required=True)
-    message = members.text("message", most=1_000)
+    members.text("message", most=MESSAGE_LENGTH)
+    message = members.template("message", kind=str) if members.has("message") else None
     members.refuse_others()
     return None if condition is None else _Check(name or f"checks[{index}]", condition, message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from contract.json_values import JSON
 from workflows.effects import Effect
@@ -96,11 +97,12 @@ def _check_headers(config: Members, headers: Template | None) -> None:
 
 
 def _expected(config: Members) -> list[list[int]]:
-    """[first, last] of each item, which is a status or such a range."""
-    items = config.typed("expected_status", list)
+    """[first, last] of each item, which is a status or such a range; one status may stand alone."""
+    given = config.take("expected_status")
+    items = [given] if type(given) is int else config.typed("expected_status", list)
     if items is None:
         return EXPECTED
-    ranges = [[item, item] if type(item) is int else item for item in items]
+    ranges: list[Any] = [[item, item] if type(item) is int else item for item in items]
     if not ranges or not all(_is_range(item) for item in ranges):
         message = "`expected_status` is a list of statuses from 100 to 599 and of ranges [first, last] of them"
         config.report("expected_status", "invalid", message)

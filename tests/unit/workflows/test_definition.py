@@ -206,12 +206,13 @@ def test_every_problem_is_told_at_once_with_its_place() -> None:
         ("/steps/7/config/tool", "unknown_tool"),
         ("/steps/7/retry/max_attempts", "invalid"),
         ("/steps/7/retry/more", "unknown_member"),
+        ("/steps/7/when", "not_upstream"),
         ("/steps/8/on_failure", "invalid"),
         ("/steps/8/config/arguments/x", "bad_expression"),
         ("/steps/9/on_failure", "unknown_step"),
         ("/steps/9/config/extra", "unknown_member"),
         ("/steps/11/depends_on", "invalid"),
-        ("/steps/12/action", "unknown_type"),
+        ("/steps/12/parameters/task", "missing"),
         ("/steps/13", "wrong_type"),
         ("/steps/14", "invalid"),
         ("/steps/14/name", "missing"),
@@ -244,6 +245,14 @@ def test_a_cycle_is_told_with_its_path() -> None:
     with pytest.raises(DefinitionInvalid) as caught:
         parse(named("a", depends_on=["c"]), named("b", depends_on=["a"]), named("c", depends_on=["b"]))
     assert "a -> b -> c -> a" in caught.value.problems[0].message
+
+
+def test_a_cycle_hides_no_other_problem() -> None:
+    reads = {"when": "steps.a.status == 'succeeded'"}
+    assert problems(named("a", depends_on=["b"]), named("b", depends_on=["a"], **reads), named("c", **reads)) == {
+        ("/steps/0", "cycle"),
+        ("/steps/2/when", "not_upstream"),
+    }
 
 
 def test_a_cycle_through_a_handler_is_one() -> None:

@@ -58,6 +58,8 @@ def value(text: str, scope: dict[str, Any] = SCOPE) -> Any:
         ("input.items.map(i, i.p * i.q)", [2.5, 3]),
         ("input.items.map(i, i.p * i.q).sum()", 5.5),
         ("input.items.filter(i, i.p > 1).size()", 1),
+        ("size('é€😀') + 'né'.size()", 5),
+        ("size([1, 2]) + {'a': 1}.size() + size(b'abc')", 6),
         ("input.items.exists(i, input.items.all(j, i.p >= j.p))", True),
         ("input.items.map(i, i.p > 1, i.p)", [3]),
         ("input.items.map(item, item.p)", [1, 3]),

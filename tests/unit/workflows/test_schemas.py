@@ -37,6 +37,14 @@ def test_a_schema_that_cannot_be_used_is_refused_with_its_place(schema: Any, fie
     assert {problem.code for problem in caught.value.problems} == {"bad_schema"}
 
 
+def test_everything_that_is_wrong_with_a_schema_is_told_at_once() -> None:
+    schema = {"type": "strin", "minimum": "x", "properties": {"a": {"$ref": "http://example.com/s", "required": 1}}}
+    with pytest.raises(SchemaInvalid) as caught:
+        compile_schema(schema)
+    fields = {"/type", "/minimum", "/properties/a/$ref", "/properties/a/required"}
+    assert {problem.field for problem in caught.value.problems} == fields
+
+
 def test_words_of_references_are_data_where_no_schema_stands() -> None:
     schema = {"properties": {"$ref": {"type": "string"}}, "const": {"$ref": "http://example.com"}, "$ref": "#/$defs/a"}
     compile_schema(schema | {"$defs": {"a": {"$schema": "https://json-schema.org/draft/2020-12/schema"}}})

@@ -8,7 +8,7 @@ import pytest
 
 from contract.json_values import JSON
 from workflows.definition import DefinitionInvalid, parse_definition
-from workflows.spec import Effect, EffectfulProgram, Evaluation, PureProgram, StepFailed
+from workflows.spec import Effect, EffectfulProgram, Evaluation, PureProgram, StepFailed, TaskProgram
 from workflows.tools import ToolContext, ToolRegistry
 
 TOOLS = ToolRegistry()
@@ -111,6 +111,16 @@ def test_a_guardrail_that_reports_yields_its_violations() -> None:
     assert (output["passed"], len(output["violations"])) == (False, 2)
 
 
+def test_the_message_of_a_check_may_hold_expressions() -> None:
+    checks = [
+        {"assert": "false", "message": "${{ input.amount }} of ${{ input.name }}"},
+        {"assert": "false", "message": "${{ input.amount }}"},
+    ]
+    evaluation = run("guardrail_check", {"checks": checks, "mode": "report"})
+    assert [violation["message"] for violation in evaluation.output["violations"]] == ["1169 of Ada", "1169"]
+    assert evaluation.read == {"input.amount": 1169, "input.name": "Ada"}
+
+
 def test_a_guardrail_that_holds_passes() -> None:
     evaluation = run("guardrail_check", {"checks": [{"assert": "input.amount > 100"}]})
     assert evaluation == Evaluation({"input.amount": 1169}, {"passed": True, "violations": []})
@@ -157,6 +167,12 @@ def test_an_http_step_resolves_what_it_says() -> None:
     assert compiled.effect is Effect.AT_MOST_ONCE
     assert compiled.recorded(resolved)["headers"] == {"Authorization": "***", "X-N": "1169"}
     assert resolved["headers"]["Authorization"] == "Bearer Ada"
+
+
+def test_one_expected_status_may_stand_alone() -> None:
+    config = {"method": "GET", "url": "https://example.com"}
+    assert resolve("http", {**config, "expected_status": 204})["expected_status"] == [[204, 204]]
+    assert fields("http", {**config, "expected_status": 99}) == {"/expected_status"}
 
 
 @pytest.mark.parametrize(
@@ -235,3 +251,122 @@ def test_a_tool_is_registered_once_and_touches_the_world() -> None:
     with pytest.raises(ValueError, match="effect"):
         TOOLS.tool("wait", effect=Effect.WAIT)
     assert TOOLS.names() == ["charge"]
+
+
+MESSAGES = [{"role": "user", "content": "Who is ${{ input.name }}?"}]
+
+
+def test_a_completion_resolves_with_null_for_what_is_not_given() -> None:
+    assert resolve("llm_inference", {"model": "m", "messages": MESSAGES}) == {
+        "base_url": None,
+        "model": "m",
+        "messages": [{"role": "user", "content": "Who is Ada?"}],
+        "temperature": None,
+        "max_tokens": None,
+        "api_key": None,
+        "schema": None,
+    }
+    assert program("llm_inference", {"model": "m", "messages": MESSAGES}).effect is Effect.IDEMPOTENT
+
+
+def test_a_completion_s_members_may_be_expressions() -> None:
+    config = {"base_url": "https://${{ input.name }}.example/v1", "model": "m-${{ input.amount }}"}
+    config |= {"messages": "${{ [{'role': 'user', 'content': input.name}] }}", "max_tokens": "${{ input.amount }}"}
+    resolved = resolve("llm_inference", config)
+    assert (resolved["base_url"], resolved["model"]) == ("https://Ada.example/v1", "m-1169")
+    assert (resolved["messages"], resolved["max_tokens"]) == ([{"role": "user", "content": "Ada"}], 1169)
+
+
+def test_a_completion_s_key_is_not_recorded() -> None:
+    compiled = program("llm_inference", {"model": "m", "messages": MESSAGES, "api_key": "sk-1", "schema": {}})
+    resolved = compiled.resolve(SCOPE)
+    assert (resolved["api_key"], resolved["schema"]) == ("sk-1", {})
+    assert compiled.recorded(resolved)["api_key"] == "***"
+    assert compiled.recorded({**resolved, "api_key": None})["api_key"] is None
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("base_url", "ftp://a.example"),
+        ("base_url", "https://user:word@a.example"),
+        ("model", ""),
+        ("model", 5),
+        ("messages", []),
+        ("messages", "hello"),
+        ("messages", ["hello"]),
+        ("messages", [{"content": "no role"}]),
+        ("temperature", 2.1),
+        ("temperature", "hot"),
+        ("temperature", True),
+        ("max_tokens", 0),
+        ("max_tokens", 1.5),
+        ("api_key", "two\nlines"),
+        ("api_key", "käse"),
+        ("schema", {"type": "nope"}),
+        ("stream", True),
+    ],
+)
+def test_a_completion_that_cannot_be_asked_for_is_refused_at_once(member: str, value: Any) -> None:
+    [field] = fields("llm_inference", {"model": "m", "messages": MESSAGES, member: value})
+    assert field.startswith(f"/{member}")
+
+
+def test_a_completion_names_its_model_and_has_messages() -> None:
+    assert fields("llm_inference", {}) == {"/model", "/messages"}
+
+
+@pytest.mark.parametrize(
+    ("member", "expression"),
+    [
+        ("base_url", "${{ input.name }}"),
+        ("model", "${{ input.amount }}"),
+        ("messages", "${{ input.list }}"),
+        ("temperature", "${{ input.amount }}"),
+        ("max_tokens", "${{ input.name }}"),
+        ("api_key", "${{ input.list }}"),
+    ],
+)
+def test_what_a_completion_is_asked_with_is_checked_once_it_is_known(member: str, expression: str) -> None:
+    with pytest.raises(StepFailed, match=f"`{member}`") as caught:
+        resolve("llm_inference", {"model": "m", "messages": MESSAGES, member: expression})
+    assert caught.value.kind == "invalid_request"
+
+
+def test_an_agent_s_task_resolves_to_a_text_and_arguments() -> None:
+    compiled = program("agent", {"task": "Greet ${{ input.name }}", "arguments": {"n": "${{ input.amount }}"}})
+    assert isinstance(compiled, TaskProgram)
+    assert compiled.effect is Effect.WAIT
+    assert compiled.resolve(SCOPE) == {"task": "Greet Ada", "arguments": {"n": 1169}}
+    assert program("agent", {"task": "t"}).resolve(SCOPE) == {"task": "t", "arguments": {}}
+
+
+@pytest.mark.parametrize(
+    ("config", "wrong"),
+    [
+        ({}, {"/task"}),
+        ({"task": ""}, {"/task"}),
+        ({"task": 5}, {"/task"}),
+        ({"task": "x" * 10_001}, {"/task"}),
+        ({"task": "t", "arguments": []}, {"/arguments"}),
+        ({"task": "t", "tool": "x"}, {"/tool"}),
+        ({"task": "${{ secrets.KEY }}"}, {"/task"}),
+    ],
+)
+def test_what_is_no_task_is_refused(config: Any, wrong: set[str]) -> None:
+    assert fields("agent", config) == wrong
+
+
+def test_a_task_that_comes_to_no_text_fails_its_step() -> None:
+    with pytest.raises(StepFailed, match="`task` is no text") as caught:
+        program("agent", {"task": "${{ input.amount }}"}).resolve(SCOPE)
+    assert caught.value.kind == "invalid_arguments"
+
+
+def test_an_agent_s_task_may_take_a_year_and_a_model_the_usual_time() -> None:
+    steps = [
+        {"name": "a", "type": "agent", "config": {"task": "t"}},
+        {"name": "l", "type": "llm_inference", "config": {"model": "m", "messages": MESSAGES}},
+    ]
+    spec = parse_definition({"name": "w", "steps": steps}, TOOLS)
+    assert [step.timeout_seconds for step in spec.steps] == [366 * 86_400, 300]
