@@ -9,8 +9,9 @@ WORKDIR /app
 COPY requirements.txt .
 RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt
 COPY . .
+RUN pip install --no-cache-dir --no-index --no-deps --no-build-isolation ./client
 
 RUN useradd --system --no-create-home traceway
 USER traceway
 EXPOSE 8000
-CMD ["python", "-m", "gunicorn", "-c", "python:config.gunicorn", "config.wsgi"]
+CMD ["python", "-m", "gunicorn", "-c", "python:config.gunicorn", "config.asgi"]

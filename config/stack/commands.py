@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MIGRATE = ("manage.py", "migrate", "--noinput")
-WEB = ("-m", "gunicorn", "-c", "python:config.gunicorn", "config.wsgi")
+WEB = ("-m", "gunicorn", "-c", "python:config.gunicorn", "config.asgi")
 # Gossip, mingling and heartbeats are talk among workers; ours need to know nothing of each other.
 _ALONE = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 WORKER = ("-m", "celery", "-A", "config", "worker", "--loglevel", "INFO", "--pool", "prefork", *_ALONE)

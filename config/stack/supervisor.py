@@ -29,6 +29,7 @@ _STABLE_SECONDS = 5.0
 _LONGEST_BACKOFF_SECONDS = 5.0
 _FAILURES_BEFORE_READY = 5
 _READY_SECONDS = 300.0
+_WAITING_CONNECTIONS = 1_024
 
 
 class Ended(Exception):
@@ -199,7 +200,7 @@ def _listener(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen()
+        listener.listen(_WAITING_CONNECTIONS)
     except OSError as error:
         listener.close()
         raise StackError(f"cannot serve on {host}:{port}: {error.strerror}; set HOST or PORT") from None

@@ -6,22 +6,37 @@ Only executions/transitions.py writes a status; the constraints here repeat what
 from __future__ import annotations
 
 from executions.models.event import Arrival, ArrivalKind, Event
-from executions.models.execution import EarlierRun, Execution, Submission
+from executions.models.execution import DEADLINE_PASSED, OTHERWISE_FAILED, EarlierRun, Execution, Submission
+from executions.models.money import Charge, LedgerEntry, PaymentAccount, PaymentEvent, Refund
 from executions.models.order import Application, Payment
 from executions.models.step import Attempt, DueStep, Step
+from executions.models.task import Task
+from executions.models.webhook import WebhookAttempt, WebhookCursor, WebhookDelivery, WebhookEndpoint
 from executions.models.worker import Worker
 
 __all__ = [
+    "DEADLINE_PASSED",
+    "OTHERWISE_FAILED",
     "Application",
     "Arrival",
     "ArrivalKind",
     "Attempt",
+    "Charge",
     "DueStep",
     "EarlierRun",
     "Event",
     "Execution",
+    "LedgerEntry",
     "Payment",
+    "PaymentAccount",
+    "PaymentEvent",
+    "Refund",
     "Step",
     "Submission",
+    "Task",
+    "WebhookAttempt",
+    "WebhookCursor",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "Worker",
 ]

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from executions.models.constraints import choices, one_of
 from executions.models.execution import Execution
+from executions.models.transaction import CurrentTransactionId, TransactionIdField
 
 
 class Event(models.Model):
@@ -22,10 +23,16 @@ class Event(models.Model):
     body = models.TextField(help_text="Canonical JSON (RFC 8785), the bytes that are hashed.")
     hash = models.BinaryField()
     created_at = models.DateTimeField()
+    xid = TransactionIdField(
+        db_default=CurrentTransactionId(),
+        editable=False,
+        help_text="Who wrote it, or the event before, whichever is later: with `id`, the order of all events.",
+    )
 
     class Meta:
         db_table = "event"
         constraints = (models.UniqueConstraint(fields=["execution", "sequence"], name="event_once"),)
+        indexes = (models.Index(fields=["xid", "id"], name="event_in_order"),)
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.type}"
@@ -42,6 +49,8 @@ class ArrivalKind(StrEnum):
     SKIP = "skip"
     COMPLETE = "complete"
     RESOLVE = "resolve"
+    TASK_REPORTED = "task_reported"
+    AGENT_DENIED = "agent_denied"
 
 
 class Arrival(models.Model):

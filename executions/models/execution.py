@@ -7,7 +7,13 @@ from django.db.models import Q
 
 from contract.identifiers import new_id
 from executions.models.constraints import choices, one_of
-from executions.states import TERMINAL, Intent, Status
+from executions.models.transaction import CurrentTransactionId, TransactionIdField
+from executions.states import DEADLINE, TERMINAL, Intent, Status
+
+_FAILED = Q(status=Status.FAILED.value)
+DEADLINE_PASSED = _FAILED & Q(status_reason=DEADLINE)
+OTHERWISE_FAILED = _FAILED & ~Q(status_reason=DEADLINE)
+"""The two kinds of failure that lists tell apart, each with an index of its own."""
 
 
 class Execution(models.Model):
@@ -27,6 +33,9 @@ class Execution(models.Model):
     seq = models.BigIntegerField(default=0, help_text="Raised by every write; the guard of every apply.")
     event_sequence = models.IntegerField(default=0, help_text="The sequence of the newest event.")
     chain_head = models.BinaryField(help_text="The hash of the newest event.")
+    event_xid = TransactionIdField(
+        db_default=CurrentTransactionId(), editable=False, help_text="The `xid` of the newest event."
+    )
     steps_left = models.IntegerField(help_text="Steps that have not ended.")
     steps_running = models.IntegerField(default=0)
     steps_ready = models.IntegerField(default=0, help_text="Steps that may begin, now or after a retry's delay.")
@@ -50,6 +59,9 @@ class Execution(models.Model):
     output = models.TextField(null=True, blank=True, help_text="JSON text, when it has succeeded.")
     outcome = models.TextField(null=True, blank=True, help_text="The template's verdict on the output.")
     outcome_error = models.TextField(null=True, blank=True)
+    unsettled = models.BooleanField(
+        default=False, db_default=False, help_text="Whether it was paid for, and may owe money back once it has ended."
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     queued_at = models.DateTimeField(null=True, blank=True)
@@ -89,10 +101,17 @@ class Execution(models.Model):
             models.Index(
                 fields=["-quarantined_at"], name="execution_quarantined", condition=Q(quarantined_at__isnull=False)
             ),
+            models.Index(
+                fields=["id"],
+                name="execution_unsettled",
+                condition=Q(unsettled=True, status__in=sorted(s.value for s in TERMINAL)),
+            ),
             models.Index(fields=["run_id"], name="execution_run"),
             models.Index(fields=["tenant", "-id"], name="execution_tenant"),
             models.Index(fields=["tenant", "status", "-id"], name="execution_tenant_status"),
-            models.Index(fields=["tenant", "workflow", "-id"], name="execution_tenant_workflow"),
+            models.Index(fields=["tenant", "workflow", "status", "-id"], name="execution_tenant_workflow"),
+            models.Index(fields=["tenant", "-id"], name="execution_timed_out", condition=DEADLINE_PASSED),
+            models.Index(fields=["tenant", "-id"], name="execution_otherwise_failed", condition=OTHERWISE_FAILED),
         )
 
     def __str__(self) -> str:
@@ -118,8 +137,16 @@ class Submission(models.Model):
     agent = models.ForeignKey(
         "tenants.Agent", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
+    timeout_seconds = models.FloatField(
+        null=True, blank=True, help_text="The caller's own; of this and the definition's the smaller counts."
+    )
     application = models.ForeignKey(
-        "executions.Application", on_delete=models.PROTECT, null=True, blank=True, related_name="submissions"
+        "executions.Application",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="submissions",
+        db_index=False,
     )
     template = models.ForeignKey(
         "workflows.Template", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
@@ -154,6 +181,11 @@ class Submission(models.Model):
             models.Index(fields=["tenant", "external_ref", "-execution"], name="submission_external_ref"),
             models.Index(fields=["tenant", "source_entity_id", "-execution"], name="submission_source_entity"),
             models.Index(fields=["tenant", "source_system", "-execution"], name="submission_source_system"),
+            models.Index(
+                fields=["application", "-execution"],
+                name="submission_application",
+                condition=Q(application__isnull=False),
+            ),
             models.Index(fields=["root"], name="submission_root", condition=Q(root__isnull=False)),
         )
 

@@ -23,7 +23,14 @@ class Application(models.Model):
     class Meta:
         db_table = "application"
         ordering = ("-id",)
-        indexes = (models.Index(fields=["tenant", "-id"], name="application_tenant"),)
+        indexes = (
+            models.Index(fields=["tenant", "-id"], name="application_tenant"),
+            models.Index(
+                fields=["tenant", "external_ref", "-id"],
+                name="application_external_ref",
+                condition=Q(external_ref__isnull=False),
+            ),
+        )
 
     def __str__(self) -> str:
         return self.external_ref or str(self.id)
@@ -57,7 +64,12 @@ class Payment(models.Model):
                 condition=Q(refunded_amount__gte=0, refunded_amount__lte=F("amount")), name="payment_refund_within"
             ),
         )
-        indexes = (models.Index(fields=["tenant", "-order_id"], name="payment_tenant"),)
+        indexes = (
+            models.Index(fields=["tenant", "-order_id"], name="payment_tenant"),
+            models.Index(
+                fields=["expires_at"], name="payment_expiring", condition=Q(status=PaymentStatus.UNPAID.value)
+            ),
+        )
 
     def __str__(self) -> str:
         return str(self.order_id)
