@@ -11,5 +11,5 @@ _OF_A_THOUSAND = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 def formatted(amount: int, currency: str) -> str:
     """`amount` minor units (ISO 4217) of the currency: 123456 EUR is `1,234.56 EUR`, 500 JPY `500 JPY`."""
     digits = 0 if currency in _WITHOUT_MINOR_UNIT else 3 if currency in _OF_A_THOUSAND else 2
-    whole, minor = divmod(amount, 10**digits)
-    return f"{whole:,}.{minor:0{digits}} {currency}" if digits else f"{whole:,} {currency}"
+    sign, (whole, minor) = "-" if amount < 0 else "", divmod(abs(amount), 10**digits)
+    return f"{sign}{whole:,}.{minor:0{digits}} {currency}" if digits else f"{sign}{whole:,} {currency}"

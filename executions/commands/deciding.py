@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db import transaction
@@ -17,20 +18,21 @@ from executions.steps import SteppedOn, step_of
 
 
 def decide(
-    execution_id: UUID, step: str, *, approved: bool, comment: str | None, actor: str, decider: str | None
+    execution_id: UUID, step: str, *, approved: bool, comment: str | None, actor: str, called: Collection[str] | None
 ) -> None:
-    """Put down that `decider` approved or rejected; None decides for any approver, as operators may.
+    """Put down that `actor` approved or rejected, whom the step's approvers may name by one of the names `called`.
 
-    `step` is its name or its id. Raises NotFound; Conflict where nothing there waits for an approval (not_waiting) or
-    a decision is on its way (already_decided); Forbidden (not_an_approver).
+    With None it counts whoever they are, as an operator's does. `step` is its name or its id. Raises NotFound;
+    Conflict where nothing there waits for an approval (not_waiting) or a decision is on its way (already_decided);
+    Forbidden (not_an_approver).
     """
     with transaction.atomic():
         execution = lock(execution_id)
         found = step_of(execution, step)
         approval, number = _awaited(found)
         approvers = approval["approvers"]
-        if decider is not None and approvers is not None and decider not in approvers:
-            raise Forbidden(f"{decider!r} is not one of the step's approvers", reason="not_an_approver")
+        if called is not None and approvers is not None and not set(approvers).intersection(called):
+            raise Forbidden(f"{actor!r} is not one of the step's approvers", reason="not_an_approver")
         _check_undecided(execution, found.spec.index, number)
         payload = {"index": found.spec.index, "number": number, "approved": approved, "comment": comment}
         arrive(execution, ArrivalKind.DECISION, payload, actor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.db import connection, transaction
 
@@ -9,7 +11,7 @@ from contract import json_values
 from contract.json_values import JSON
 from contract.problems import Conflict, FieldProblem, InvalidContent
 from executions.announce import announce
-from executions.models import ArrivalKind, Execution
+from executions.models import Arrival, ArrivalKind, Execution
 from executions.rows import database_now
 from executions.states import TERMINAL, Intent, Status
 
@@ -24,9 +26,30 @@ def arrive(
 
     One that was quarantined is looked at again; one that awaits its payment only once it is paid for.
     """
-    execution.inbox.create(
-        kind=kind.value, payload=json_values.dump(payload), actor=actor, name=name, created_at=database_now()
-    )
+    arrive_all(execution, kind, [payload], actor, name)
+
+
+def arrive_all(
+    execution: Execution,
+    kind: ArrivalKind,
+    payloads: Sequence[dict[str, JSON]],
+    actor: str,
+    name: str | None = None,
+) -> None:
+    """As arrive does, several of a kind at once."""
+    now = database_now()
+    rows = [
+        Arrival(
+            execution=execution,
+            kind=kind.value,
+            payload=json_values.dump(payload),
+            actor=actor,
+            name=name,
+            created_at=now,
+        )
+        for payload in payloads
+    ]
+    Arrival.objects.bulk_create(rows, batch_size=1000)
     with connection.cursor() as cursor:
         cursor.execute(_WAKE, [Status.AWAITING_PAYMENT.value, Intent.PAUSE.value, PAUSED, execution.id])
     transaction.on_commit(announce)

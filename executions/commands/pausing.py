@@ -11,12 +11,13 @@ from contract.problems import Conflict
 from executions.announce import announce
 from executions.commands.inbox import PAUSED, check_live
 from executions.events import Happening
+from executions.models import Task
 from executions.rows import database_now, lock, standing_of, write
-from executions.states import Intent, Status
+from executions.states import Intent, Status, TaskStatus
 
 
 def pause(execution_id: UUID, actor: str) -> None:
-    """Nothing new begins until it is resumed; what runs goes on to its end.
+    """Nothing new begins, nor is claimed, until it is resumed; what runs or was claimed goes on to its end.
 
     Raises Conflict where it has ended (already_ended), is about to (already_ending) or is paused (already_paused).
     """
@@ -31,6 +32,7 @@ def pause(execution_id: UUID, actor: str) -> None:
         reason = PAUSED if standing.quarantined_at is None else standing.status_reason
         paused = replace(standing, intent=Intent.PAUSE, status_reason=reason)
         write(execution, paused, [], [Happening("execution.paused", {"by": actor})], database_now())
+        _move_tasks(execution_id, TaskStatus.OPEN, TaskStatus.HELD)
 
 
 def resume(execution_id: UUID, actor: str) -> None:
@@ -53,4 +55,9 @@ def resume(execution_id: UUID, actor: str) -> None:
             due_at=standing.due_at if standing.status is Status.AWAITING_PAYMENT else now,
         )
         write(execution, resumed, [], [Happening("execution.resumed", {"by": actor})], now)
+        _move_tasks(execution_id, TaskStatus.HELD, TaskStatus.OPEN)
         transaction.on_commit(announce)
+
+
+def _move_tasks(execution_id: UUID, source: TaskStatus, target: TaskStatus) -> None:
+    Task.objects.filter(execution_id=execution_id, status=source.value).update(status=target.value)

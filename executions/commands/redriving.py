@@ -19,7 +19,7 @@ from executions.events import Detail, Happening, digest
 from executions.models import ArrivalKind, Attempt, EarlierRun, Execution
 from executions.patching import moved_to_input, with_patch
 from executions.plan import StepState, initial
-from executions.reading import payment_status
+from executions.reading import payment_of, payment_status
 from executions.redrive import Recorded, Redrive
 from executions.redrive import redrive as planned_redrive
 from executions.rows import Rows, database_now, lock, standing_of, write
@@ -78,6 +78,8 @@ def redrive(execution_id: UUID, from_step: str | None, given: dict[str, JSON] | 
             execution.submission.parameters = prepared.parameters
             execution.submission.save(update_fields=["parameters"])
         write(execution, standing, ["redrive"], happenings, now, rows=_rows(execution, prepared.plan, now))
+        if payment_of(execution) is not None:
+            Execution.objects.filter(id=execution.id).update(unsettled=True)
         transaction.on_commit(announce)
 
 
@@ -102,8 +104,14 @@ def _check_redrivable(execution: Execution) -> None:
     except IllegalMove as illegal:
         message = f"the execution is {execution.status}: only one that failed or was cancelled is redriven"
         raise Conflict(message, reason="not_redrivable") from illegal
-    if payment_status(execution) not in {NOT_REQUIRED, PaymentStatus.PAID} or execution.run_id is None:
+    paid = payment_status(execution) in {NOT_REQUIRED, PaymentStatus.PAID} and not _is_being_returned(execution)
+    if not paid or execution.run_id is None:
         raise Conflict("the execution is not paid for", reason="payment_required")
+
+
+def _is_being_returned(execution: Execution) -> bool:
+    payment = payment_of(execution)
+    return payment is not None and payment.charges.filter(main=True, reserved_amount__gt=0).exists()
 
 
 def _named(spec: Spec, name: str) -> int:
@@ -204,6 +212,7 @@ def _standing(before: Standing, prepared: Prepared, run_id: UUID, now: datetime)
         steps_made=before.steps_made,
         due_at=now,
         run_id=run_id,
+        outcome=before.outcome,
         queued_at=now,
     )
 
