@@ -7,12 +7,12 @@ from uuid import UUID
 
 from contract.identifiers import AGENT, parse_id
 from contract.problems import FieldProblem, Forbidden, NotFound, UnknownReference
+from executions.allowed import TASKS, action_names
 from tenants import registry
 from tenants.models import Agent, Tenant
 from tenants.permissions import permits
 from workflows.models import Workflow
 from workflows.spec import Spec, StepSpec
-from workflows.steps.tool_call import ToolCall
 
 
 def agent_of(tenant: Tenant, workflow: Workflow) -> Agent:
@@ -41,16 +41,17 @@ def check_agents(tenant: Tenant, agent: Agent, spec: Spec) -> None:
         _check_permitted(agent if step.agent_id is None else named.get(_uuid(step.agent_id)), step)
 
 
+def check_at_work(agent: Agent) -> None:
+    """Raise Forbidden unless workers of the agent may claim and end its tasks now."""
+    _check_active(agent)
+    if not permits(agent.actions, TASKS):
+        raise Forbidden(f"the agent {agent.name!r} may not carry tasks out", reason="agent_denied")
+
+
 def carried_out_by(step: StepSpec, agent_id: UUID | None) -> str | None:
     """The id, as a UUID, of the step's own agent or else of the execution's."""
     own = agent_id if step.agent_id is None else _uuid(step.agent_id)
     return None if own is None else str(own)
-
-
-def action_names(step: StepSpec) -> set[str]:
-    """The names under which an agent's patterns may mean this step, however it was spelled."""
-    names = {f"{step.type}:run", step.action}
-    return names | {f"tool_call:{step.program.tool.name}"} if isinstance(step.program, ToolCall) else names
 
 
 def _named(tenant: Tenant, spec: Spec) -> Mapping[UUID | None, Agent]:

@@ -51,6 +51,17 @@ class Asked:
     request_id: str = ""
     parent_id: UUID | None = None
     parent_step: int | None = None
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """An agent as it stands now: what it may do decides whether a step begins."""
+
+    id: UUID
+    name: str
+    status: str
+    actions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,7 @@ class ExecutionRow:
     standing: Standing
     asked: Asked
     concurrency_key: str | None = None
+    agent: AgentRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +177,25 @@ class AttemptEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class NewTask:
+    """What workers of an agent may claim from now on: the attempt `number` at the step `index`."""
+
+    id: UUID
+    agent_id: UUID
+    index: int
+    number: int
+    deadline_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedTask:
+    """The attempt has ended, so that nobody may claim its task or report on it any more."""
+
+    index: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """What one execution puts into another's inbox; `payload` is JSON text."""
 
@@ -192,6 +223,8 @@ class Change:
     new_steps: Mapping[int, NewStep] = field(default_factory=dict)
     attempts: Sequence[AttemptRow] = ()
     ends: Sequence[AttemptEnd] = ()
+    tasks: Sequence[NewTask] = ()
+    tasks_closed: Sequence[ClosedTask] = ()
     due_gone: Sequence[DueRow] = ()
     due_new: Sequence[DueRow] = ()
     due_cleared: bool = False

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection, transaction
 
 from contract import json_values
-from contract.identifiers import new_id, run_name
+from contract.identifiers import id_at, new_id, run_name
 from contract.json_values import JSON
 from contract.problems import FieldProblem, InvalidContent
 from executions import transitions
@@ -18,13 +17,14 @@ from executions.announce import announce
 from executions.change import Standing
 from executions.events import GENESIS, Detail, Happening, chain, digest
 from executions.models import Application, Execution, Payment, Submission
+from executions.payments.opening import open_order, place, told
 from executions.plan import initial
 from executions.rows import database_now
-from executions.states import CREATED, Intent, PaymentStatus, Status
+from executions.states import CREATED, Intent, Status
 from tenants.models import Agent, Tenant
 from workflows import catalog
 from workflows.models import Template, WorkflowVersion
-from workflows.spec import Price, Spec, StepFailed
+from workflows.spec import Spec, StepFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,21 @@ class Request:
     input_at: str
     agent: Agent
     parameters: dict[str, JSON] = field(default_factory=dict)
+    timeout_seconds: float | None = None
     client_safe_metadata: dict[str, JSON] = field(default_factory=dict)
     orchestrated: Orchestrated | None = None
     parent: Parent | None = None
 
 
-def checked_spec(request: Request) -> Spec:
-    """What will run: the version's spec with this run's patches. Raises InvalidContent for every problem at once."""
-    spec = catalog.runnable_of(request.version.id, json_values.dump(request.parameters)).spec
+def checked_spec(request: Request, unkept: Spec | None = None) -> Spec:
+    """What will run: the version's spec with this run's patches. Raises InvalidContent for every problem at once.
+
+    `unkept` is the spec of a version that is not stored.
+    """
+    if unkept is None:
+        spec = catalog.runnable_of(request.version.id, json_values.dump(request.parameters)).spec
+    else:
+        spec = catalog.with_parameters(unkept, request.parameters).spec
     problems: list[FieldProblem] = []
     if spec.input_schema is not None:
         problems = spec.input_schema.violations(request.input, request.input_at)
@@ -99,10 +106,11 @@ def create_execution(tenant: Tenant, request: Request) -> Execution:
     price = spec.price if request.parent is None else None
     key = _concurrency_key(request, spec)
     with transaction.atomic(savepoint=False):
-        execution = _insert(tenant, request, spec, key, queued=price is None)
+        order = None if price is None else open_order(tenant, price)
+        execution = _insert(tenant, request, spec, key, order)
         execution.submission = _submit(execution, tenant, request)
-        if price is not None:
-            execution.payment = _bill(execution, tenant, price)
+        if order is not None:
+            execution.payment = place(order, execution)
         else:
             Execution._meta.get_field("payment").set_cached_value(execution, None)
             transaction.on_commit(announce)
@@ -128,8 +136,11 @@ def _concurrency_key(request: Request, spec: Spec) -> str | None:
     return f"{request.agent.tenant_id}:{within}:{value if len(value) <= 100 else digest(value)}"
 
 
-def _insert(tenant: Tenant, request: Request, spec: Spec, concurrency_key: str | None, *, queued: bool) -> Execution:
-    now, execution_id = database_now(), new_id()
+def _insert(
+    tenant: Tenant, request: Request, spec: Spec, concurrency_key: str | None, order: Payment | None
+) -> Execution:
+    now, queued = database_now(), order is None
+    execution_id = id_at(now)
     standing = Standing(
         status=Status.QUEUED if queued else Status.AWAITING_PAYMENT,
         intent=Intent.RUN,
@@ -141,6 +152,7 @@ def _insert(tenant: Tenant, request: Request, spec: Spec, concurrency_key: str |
     happenings = [
         Happening("execution.created", _told(request)),
         Happening(CREATED[standing.status], {"run_id": run_name(standing.run_id) if standing.run_id else None}),
+        *([] if order is None else [Happening("payment.opened", told(order))]),
     ]
     events, head = chain(str(execution_id), 0, GENESIS, happenings, now)
     keys: dict[str, Any] = {
@@ -198,6 +210,7 @@ def _submit(execution: Execution, tenant: Tenant, request: Request) -> Submissio
         parameters=json_values.dump(request.parameters),
         client_safe_metadata=json_values.dump(request.client_safe_metadata),
         agent=request.agent,
+        timeout_seconds=request.timeout_seconds,
         application=orchestrated.application if orchestrated else None,
         template=orchestrated.template if orchestrated else None,
         application_data=orchestrated.application.data if orchestrated else None,
@@ -207,17 +220,4 @@ def _submit(execution: Execution, tenant: Tenant, request: Request) -> Submissio
         parent_turn=parent.turn if parent else None,
         root=parent.root if parent else None,
         depth=parent.depth if parent else 0,
-    )
-
-
-def _bill(execution: Execution, tenant: Tenant, price: Price) -> Payment:
-    return Payment.objects.create(
-        execution=execution,
-        tenant=tenant,
-        provider="sandbox" if settings.PAYMENTS_SANDBOX else "manual",
-        status=PaymentStatus.UNPAID.value,
-        amount=price.amount,
-        currency=price.currency,
-        refund_policy=price.refund.value,
-        created_at=execution.created_at,
     )

@@ -12,9 +12,11 @@ from executions.change import (
     AttemptEnd,
     AttemptRow,
     Change,
+    ClosedTask,
     DueRow,
     Loaded,
     NewStep,
+    NewTask,
     Notice,
     Standing,
     StepRow,
@@ -22,7 +24,7 @@ from executions.change import (
 from executions.events import Detail, Happening, chain, digest
 from executions.plan import Ending, Fact, Plan, Situation, StepState, initial, plan
 from executions.states import MOVES, STEP_MOVES, TERMINAL, AttemptStatus, Intent, Status, target
-from workflows.spec import COMPENSATIONS, Spec
+from workflows.spec import COMPENSATIONS, Spec, TaskProgram
 
 ENDING_EARLY = frozenset({Intent.CANCEL, Intent.FAIL})
 
@@ -47,6 +49,8 @@ class Draft:
     happenings: list[Happening] = field(default_factory=list)
     attempts: dict[int, AttemptRow] = field(default_factory=dict)
     ends: list[AttemptEnd] = field(default_factory=list)
+    tasks: dict[int, NewTask] = field(default_factory=dict)
+    tasks_closed: list[ClosedTask] = field(default_factory=list)
     due: dict[int, DueRow] = field(init=False)
     due_cleared: bool = False
     due_gone: list[DueRow] = field(default_factory=list)
@@ -124,9 +128,9 @@ class Draft:
         standing = self.standing
         situation = Situation(standing.status, standing.intent, standing.counters, self._states, standing.compensating)
         planned = plan(self.spec, situation, facts)
-        self.moves += planned.moves
         for move in planned.moves:
-            self.happenings.append(Happening(MOVES[move].event, self._execution_data(move)))
+            if move != "wait":
+                self._move(move)
         for index, state in planned.steps.items():
             self.rows[index] = replace(self.rows[index], state=state)
             self._states[index] = state
@@ -136,6 +140,8 @@ class Draft:
             data = notes.pop(0) if notes else {}
             name = self.spec.step(step_move.index).name
             self.happenings.append(Happening(STEP_MOVES[step_move.move].event, data, name))
+        if "wait" in planned.moves:
+            self._move("wait")
         self._stand(planned)
         return planned
 
@@ -164,6 +170,12 @@ class Draft:
             earlier = [row for row in self.ends if (row.index, row.number) == (end.index, end.number)]
             self.ends = [row for row in self.ends if row not in earlier]
             self.ends.append(replace(end, child=end.child or (earlier[0].child if earlier else None)))
+        if isinstance(self.spec.written(end.index).program, TaskProgram) and self.tasks.pop(end.index, None) is None:
+            self.tasks_closed.append(ClosedTask(end.index, end.number))
+
+    def hand_out(self, task: NewTask) -> None:
+        """Have workers of its agent claim the attempt that waits."""
+        self.tasks[task.index] = task
 
     def schedule(self, index: int, at: datetime) -> None:
         """The step may begin at `at`, by whoever takes it."""
@@ -214,6 +226,8 @@ class Draft:
             new_steps=self.new_steps if made else {},
             attempts=list(self.attempts.values()),
             ends=self.ends,
+            tasks=list(self.tasks.values()),
+            tasks_closed=self.tasks_closed,
             due_gone=self.due_gone,
             due_new=list(self.due_new.values()),
             due_cleared=self.due_cleared,
@@ -222,6 +236,16 @@ class Draft:
             notices=self.notices,
             frees=row.concurrency_key if moved else None,
         )
+
+    def _move(self, move: str) -> None:
+        """Put down a move; one that is woken within the very change never waited for anything outside."""
+        if move == "wake" and self.moves[-1:] == ["wait"]:
+            self.moves.pop()
+            event = MOVES["wait"].event
+            del self.happenings[max(i for i, told in enumerate(self.happenings) if told.type == event)]
+            return
+        self.moves.append(move)
+        self.happenings.append(Happening(MOVES[move].event, self._execution_data(move)))
 
     def _stand(self, planned: Plan) -> None:
         started = Status.RUNNING if "start" in planned.moves else None
@@ -250,6 +274,8 @@ class Draft:
         self.drop_due()
         data = self._execution_data(ending) | {"output": digest(output) if output is not None else None}
         self.happenings.append(Happening(MOVES[ending].event, data))
+        # An outcome that is there before the end was given by somebody (continue_pass), and stays.
+        given = self.standing.outcome
         self.standing = replace(
             self.standing,
             status=target(ending, self.standing.status),
@@ -258,8 +284,8 @@ class Draft:
             grace_at=None,
             finished_at=self.now,
             output=output,
-            outcome=outcome[0],
-            outcome_error=outcome[1],
+            outcome=outcome[0] if given is None else given,
+            outcome_error=outcome[1] if given is None else None,
         )
         self._tell_parent()
 

@@ -11,7 +11,8 @@ from executions.events import digest
 from workflows.failures import StepFailed
 from workflows.masking import mask
 from workflows.reading import Members, Notes
-from workflows.spec import EffectfulProgram, Spec, StepSpec
+from workflows.spec import EffectfulProgram, Program, Spec, StepSpec, TaskProgram
+from workflows.steps.transform import Transform
 from workflows.written import read_steps
 
 _LATER = frozenset({"steps", "execution"})
@@ -67,9 +68,20 @@ def _scope(request: Request, spec: Spec) -> dict[str, JSON]:
 
 def _config(step: StepSpec, scope: dict[str, JSON], written: JSON) -> JSON:
     """The resolved config where it depends on nothing that has yet to run, else the config as written."""
-    if not isinstance(step.program, EffectfulProgram) or _LATER & {found.root for found in step.references}:
+    if _LATER & {found.root for found in step.references}:
         return written
     try:
-        return step.program.recorded(step.program.resolve(scope))
+        return _resolved(step.program, scope, written)
     except StepFailed:
         return written
+
+
+def _resolved(program: Program, scope: dict[str, JSON], written: JSON) -> JSON:
+    match program:
+        case Transform():
+            return {"output": program.run(scope).output}
+        case EffectfulProgram():
+            return program.recorded(program.resolve(scope))
+        case TaskProgram():
+            return program.resolve(scope)
+    return written

@@ -19,14 +19,17 @@ ASKED = (
     "request_id",
     "parent_id",
     "parent_step",
+    "timeout_seconds",
 )
+AGENT = ("id", "name", "status", "actions")
 STEP_COUNTS = ("attempts", "failures", "losses", "generation", "parts_made", "parts_opened")
 
 READ = f"""
 SELECT e.id, e.version_id, e.seq, e.event_sequence, e.chain_head, e.status, e.intent, e.concurrency_key,
   e.steps_left, e.steps_running, e.steps_ready, e.steps_waiting,
-  {", ".join(f"e.{name}" for name in PLAIN_COLUMNS)}, {", ".join(f"s.{name}" for name in ASKED)}
-FROM execution e JOIN submission s ON s.execution_id = e.id"""
+  {", ".join(f"e.{name}" for name in PLAIN_COLUMNS)}, {", ".join(f"s.{name}" for name in ASKED)},
+  {", ".join(f"a.{name} AS agent_{name}" for name in AGENT)}
+FROM execution e JOIN submission s ON s.execution_id = e.id LEFT JOIN tenants_agent a ON a.id = s.agent_id"""
 
 LOCK = f"{READ} WHERE e.id = %(id)s FOR NO KEY UPDATE OF e"
 
@@ -115,6 +118,10 @@ WHERE s.execution_id = %(id)s AND s.index = ANY(%(indexes)s::int[]) AND s.status
   AND NOT EXISTS (SELECT FROM step c WHERE c.execution_id = s.execution_id
     AND c.index = s.index + {COMPENSATIONS} AND c.status <> 'pending')
 ORDER BY a.finished_at DESC, s.index DESC LIMIT 1"""
+
+AGENT_NAMED = f"""
+SELECT {", ".join(AGENT)} FROM tenants_agent
+WHERE id = %(agent)s AND tenant_id = (SELECT tenant_id FROM execution WHERE id = %(id)s)"""
 
 CHILD = "SELECT status, status_reason, output FROM execution WHERE id = %(id)s"
 

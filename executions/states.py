@@ -31,6 +31,10 @@ TERMINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
 LIVE = frozenset(Status) - TERMINAL
 
 
+DEADLINE = "deadline_exceeded"
+"""The status reason of an execution that failed because its own time was over."""
+
+
 class StepStatus(StrEnum):
     """Where a step stands, the same word in the database, the API and expressions."""
 
@@ -58,6 +62,17 @@ class AttemptStatus(StrEnum):
     CANCELLED = "cancelled"
     LOST = "lost"  # its worker died; the effect may be repeated
     OUTCOME_UNKNOWN = "outcome_unknown"  # nobody knows whether it took effect, and it must not be repeated
+
+
+class TaskStatus(StrEnum):
+    """How the task of an agent stands beside its attempt, which waits meanwhile. Each value says who moves it out."""
+
+    OPEN = "open"  # a worker of the agent, by claiming it; a pause
+    HELD = "held"  # a resume
+    CLAIMED = "claimed"  # its worker, by reporting; a sweep, once its lease is over
+    REPORTED = "reported"  # the execution's advance, which works in what was reported
+    WITHDRAWN = "withdrawn"  # nobody: its lease ended, or its agent may not carry it out any more
+    CLOSED = "closed"  # nobody: its attempt has ended
 
 
 class Intent(StrEnum):
@@ -220,6 +235,12 @@ TONES: Mapping[str, str] = {
     StepStatus.CANCELLED: "neutral",
     StepStatus.OUTCOME_UNKNOWN: "warning",
     AttemptStatus.LOST: "warning",
+    TaskStatus.OPEN: "primary",
+    TaskStatus.HELD: "neutral",
+    TaskStatus.CLAIMED: "info",
+    TaskStatus.REPORTED: "info",
+    TaskStatus.WITHDRAWN: "warning",
+    TaskStatus.CLOSED: "neutral",
     PaymentStatus.UNPAID: "warning",
     PaymentStatus.PROCESSING: "info",
     PaymentStatus.PAID: "success",

@@ -20,6 +20,7 @@ from contract import json_values
 from executions import statements, transitions
 from executions.change import (
     PLAIN_COLUMNS,
+    AgentRow,
     ArrivalRow,
     Asked,
     Change,
@@ -110,6 +111,9 @@ class Session(Protocol):
 
     def live_children(self, execution_id: UUID) -> Sequence[UUID]:
         """The executions that were started for its steps and have not ended."""
+
+    def agent(self, execution_id: UUID, agent_id: UUID) -> AgentRow | None:
+        """An agent of the execution's tenant, None if it has none with this id."""
 
     def admitted(self, row: ExecutionRow, limit: int) -> bool:
         """Whether fewer than `limit` executions with its concurrency key run and nobody was queued before it.
@@ -287,6 +291,11 @@ class _PostgresSession:
         found = self._connection.execute(statements.LIVE_CHILDREN, {"id": execution_id})
         return [row["id"] for row in found.fetchall()]
 
+    def agent(self, execution_id: UUID, agent_id: UUID) -> AgentRow | None:
+        parameters = {"id": execution_id, "agent": agent_id}
+        row = self._connection.execute(statements.AGENT_NAMED, parameters).fetchone()
+        return None if row is None else AgentRow(row["id"], row["name"], row["status"], tuple(row["actions"]))
+
     def admitted(self, row: ExecutionRow, limit: int) -> bool:
         parameters = {"id": row.id, "key": row.concurrency_key, "limit": limit}
         self._connection.execute(statements.ADMITTING, parameters)
@@ -340,7 +349,15 @@ def _execution(row: dict[str, Any]) -> ExecutionRow:
         standing,
         asked,
         row["concurrency_key"],
+        _agent(row),
     )
+
+
+def _agent(row: dict[str, Any]) -> AgentRow | None:
+    """For whom the execution runs; those of old may have been started for nobody."""
+    if row["agent_id"] is None:
+        return None
+    return AgentRow(row["agent_id"], row["agent_name"], row["agent_status"], tuple(row["agent_actions"]))
 
 
 def _step(row: dict[str, Any]) -> StepRow:

@@ -25,6 +25,7 @@ EVENTS: dict[str, Words] = {
     "execution.waiting": Words("info", "Waiting", "It waits for something outside."),
     "execution.resumed": Words("info", "Resumed", "It goes on."),
     "execution.paused": Words("info", "Paused", "Nothing new begins until it is resumed."),
+    "execution.continued": Words("info", "Continued", "Its outcome was set to pass."),
     "execution.succeeded": Words("info", "Succeeded", "Every step has ended."),
     "execution.failed": Words("error", "Failed", "It could not be completed."),
     "execution.cancelled": Words("warning", "Cancelled", "It was cancelled."),
@@ -42,6 +43,9 @@ EVENTS: dict[str, Words] = {
         "warning", "Outcome unknown", "Nobody knows whether an effect that must not be repeated came about."
     ),
     "step.late_outcome": Words("warning", "Late outcome", "An outcome came after its attempt had been closed."),
+    "payment.opened": Words("info", "Payment opened", "The order can be paid."),
+    "payment.failed": Words("error", "Payment failed", "The order was not paid."),
+    "payment.refunded": Words("info", "Refunded", "Money was given back."),
     "payment.expired": Words("warning", "Payment expired", "The order can be paid no more."),
     "payment.paid": Words("info", "Paid", "The payment was received."),
 }

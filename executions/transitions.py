@@ -117,7 +117,7 @@ def _rows(change: Change, part: str) -> list[Any]:
             return [_new_step(change, index) for index in change.new_steps]
         case "steps_moved":
             return [_step(change, index) for index in change.steps if index not in change.new_steps]
-        case "attempts" | "ends" | "notices":
+        case "attempts" | "ends" | "tasks" | "tasks_closed" | "notices":
             return [{name: getattr(row, name) for name in row.__slots__} for row in getattr(change, part)]
         case "due_gone" if change.due_cleared:
             return []
@@ -176,14 +176,15 @@ _STANDING = (
 _MOVED = f"""
 WITH moved AS (
   UPDATE execution SET {", ".join(f"{name} = %({name})s" for name in _STANDING)},
-    seq = seq + 1, event_sequence = %(sequence)s, chain_head = %(head)s, updated_at = %(now)s
+    seq = seq + 1, event_sequence = %(sequence)s, chain_head = %(head)s, updated_at = %(now)s,
+    event_xid = GREATEST(event_xid, pg_current_xact_id())
   WHERE id = %(id)s AND seq = %(seq)s AND status = %(from_status)s
-  RETURNING id
+  RETURNING id, priority, event_xid
 )"""
 
 _TELL = """
-  INSERT INTO event (execution_id, sequence, type, step, body, hash, created_at)
-  SELECT {source}.id, e.sequence, e.type, e.step, e.body, decode(e.hash, 'hex'), %(now)s
+  INSERT INTO event (execution_id, sequence, type, step, body, hash, created_at, xid)
+  SELECT {source}.id, e.sequence, e.type, e.step, e.body, decode(e.hash, 'hex'), %(now)s, {source}.event_xid
   FROM {source}, json_to_recordset(%(events)s) AS e(sequence int, type text, step text, body text, hash text)"""
 
 _LIVE = ", ".join(f"'{status.value}'" for status in sorted(LIVE))
@@ -241,6 +242,17 @@ _PARTS = {
   FROM moved, json_to_recordset(%(attempts)s)
     AS a(index int, number int, status text, input text, output text, error text)
 )""",
+    "tasks": """tasks AS (
+  INSERT INTO task (id, execution_id, step_index, number, agent_id, status, priority, opened_at, deadline_at)
+  SELECT t.id, moved.id, t.index, t.number, t.agent_id, 'open', moved.priority, %(now)s, t.deadline_at
+  FROM moved, json_to_recordset(%(tasks)s)
+    AS t(id uuid, index int, number int, agent_id uuid, deadline_at timestamptz)
+)""",
+    "tasks_closed": """tasks_closed AS (
+  UPDATE task SET status = 'closed' FROM moved, json_to_recordset(%(tasks_closed)s) AS t(index int, number int)
+  WHERE task.execution_id = moved.id AND task.step_index = t.index AND task.number = t.number
+    AND task.status <> 'withdrawn'
+)""",
     "due_cleared": """due_cleared AS (
   DELETE FROM due_step USING moved WHERE due_step.execution_id = moved.id
 )""",
@@ -293,7 +305,7 @@ WITH made AS (
     seq, event_sequence, chain_head, created_at, updated_at, {", ".join(_STANDING)})
   VALUES (%(id)s, %(tenant_id)s, %(workflow_id)s, %(version_id)s, %(priority)s, %(concurrency_key)s,
     0, %(sequence)s, %(head)s, %(now)s, %(now)s, {", ".join(f"%({name})s" for name in _STANDING)})
-  RETURNING id
+  RETURNING id, event_xid
 )
 {_TELL.format(source="made")}"""
 

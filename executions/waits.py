@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from contract import json_values
 from contract.json_values import JSON
-from executions.models import DueStep, Execution, Step
+from executions.models import DueStep, Execution, Step, Task
 from executions.plan import StepState, is_ready
 from executions.reading import payment_of
 from executions.rows import database_now
-from executions.states import Intent, Status, StepStatus
+from executions.states import Intent, Status, StepStatus, TaskStatus
 from executions.steps import SteppedOn, spec_of, step_of
-from executions.why import Facts, Parts, Reason, Whole, why
-from workflows.spec import COMPENSATIONS, Spec, StepSpec, WaitProgram
+from executions.why import Facts, Handed, Parts, Reason, Whole, why
+from workflows.spec import COMPENSATIONS, Spec, StepSpec, TaskProgram, WaitProgram
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ def why_waiting(execution: Execution, named: str) -> Explained:
         awaited=_awaited(found),
         parts=Parts(row.parts_made, row.parts_left) if row and found.spec.body else None,
         child=str(last.child) if last and last.child else None,
+        handed=_handed(execution, found),
     )
     return Explained(found, why(facts, database_now()))
 
@@ -82,3 +83,14 @@ def _awaited(step: SteppedOn) -> Mapping[str, JSON]:
         return {}
     recorded: Mapping[str, JSON] = json_values.load(step.last.input)
     return recorded
+
+
+def _handed(execution: Execution, step: SteppedOn) -> Handed | None:
+    """The task that the newest attempt at an agent's step handed out."""
+    if not isinstance(step.spec.program, TaskProgram) or step.last is None:
+        return None
+    fence = {"step_index": step.spec.index, "number": step.last.number}
+    task = Task.objects.filter(execution=execution, **fence).first()
+    if task is None:
+        return None
+    return Handed(str(task.id), str(task.agent_id), TaskStatus(task.status), task.leased_until, task.deadline_at)

@@ -9,7 +9,7 @@ from datetime import datetime
 from contract.json_values import JSON
 from contract.timestamps import wire
 from executions.plan import latched
-from executions.states import STEP_TERMINAL, TERMINAL, Intent, Status, StepStatus
+from executions.states import STEP_TERMINAL, TERMINAL, Intent, Status, StepStatus, TaskStatus
 from workflows.spec import COMPENSATIONS, PARTS, StepSpec
 
 STEPS_NAMED = 100
@@ -54,11 +54,23 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
+class Handed:
+    """The task of an agent that waits for one of its workers, or was claimed by one."""
+
+    task_id: str
+    agent_id: str
+    status: TaskStatus
+    leased_until: datetime | None = None
+    deadline: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """One step and what stands around it.
 
     `before`: how each step stands that this one comes after, by name. `awaited` is what a wait recorded as its input,
-    `due_at` when the step may begin, `child` the execution that its newest attempt started.
+    `due_at` when the step may begin, `child` the execution that its newest attempt started, `handed` the task that it
+    handed out.
     """
 
     step: StepSpec
@@ -73,6 +85,7 @@ class Facts:
     awaited: Mapping[str, JSON] = field(default_factory=dict)
     parts: Parts | None = None
     child: str | None = None
+    handed: Handed | None = None
 
 
 def why(facts: Facts, now: datetime) -> tuple[Reason, ...]:
@@ -181,14 +194,26 @@ def _of_what_waits(facts: Facts) -> Iterator[Reason]:
     if facts.child is not None:
         message = f"The execution {facts.child}, which it started, has not ended."
         yield Reason("child", message, {"executionId": facts.child})
+    if facts.handed is not None:
+        yield _for_agent(facts.handed)
+
+
+def _for_agent(handed: Handed) -> Reason:
+    message = "It goes on once a worker of its agent has claimed its task and completed it."
+    if handed.status is TaskStatus.CLAIMED:
+        message = f"A worker of its agent has claimed its task, until {wire(handed.leased_until)} at least."
+    elif handed.status is TaskStatus.REPORTED:
+        message = "A worker of its agent has said what came of its task; that is about to be worked in."
+    data: dict[str, JSON] = {"agentId": handed.agent_id, "taskId": handed.task_id}
+    return Reason("agent", message, {**data, "taskStatus": handed.status.value, "until": wire(handed.deadline)})
 
 
 def _for_approval(approval: Mapping[str, JSON], until: JSON) -> Reason:
     approvers = approval.get("approvers")
     who = "somebody" if approvers is None else _listed(approvers, "or")
-    message = f"It goes on when {who} approves or rejects it."
-    data = {"approvers": approvers, "message": approval.get("message"), "until": until}
-    return Reason("approval", message, data)
+    asked = f": {approval['message']}" if approval.get("message") else "."
+    message = f"It goes on when {who} approves or rejects it{asked}"
+    return Reason("approval", message, {"approvers": approvers, "until": until})
 
 
 def _for_a_worker(facts: Facts) -> Reason:

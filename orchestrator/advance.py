@@ -15,9 +15,9 @@ from executions.change import Change
 from executions.events import digest
 from executions.plan import Began, Ended, is_ready
 from executions.retry import Failure
-from executions.states import Intent, Status, StepStatus
+from executions.states import DEADLINE, Intent, Status, StepStatus
 from executions.store import DUE_WINDOW
-from orchestrator import arriving, attempts, cancelling, composites, endings, waits
+from orchestrator import agents, arriving, attempts, cancelling, composites, endings, waits
 from orchestrator.look import Look
 from orchestrator.outcomes import Claim, Failed, Outcome, encode
 from workflows.expressions import Scope
@@ -30,6 +30,7 @@ from workflows.spec import (
     MapProgram,
     PureProgram,
     StepSpec,
+    TaskProgram,
     WaitProgram,
 )
 
@@ -93,7 +94,9 @@ class Advance:
         return draft.change()
 
     def _set_deadline(self) -> None:
-        draft, seconds = self.look.draft, self.look.spec.timeout_seconds
+        draft, asked = self.look.draft, self.look.loaded.row.asked
+        limits = [seconds for seconds in (self.look.spec.timeout_seconds, asked.timeout_seconds) if seconds is not None]
+        seconds = min(limits, default=None)
         standing = draft.standing
         if standing.status is Status.QUEUED and standing.intent is Intent.RUN and seconds is not None:
             draft.standing = replace(standing, deadline_at=draft.now + timedelta(seconds=seconds))
@@ -101,7 +104,7 @@ class Advance:
     def _check_deadline(self) -> None:
         deadline = self.look.draft.standing.deadline_at
         if deadline is not None and deadline <= self.look.draft.now and not self.look.draft.ending_early:
-            arriving.head(self.look, Intent.FAIL, endings.DEADLINE)
+            arriving.head(self.look, Intent.FAIL, DEADLINE)
 
     def _take_due(self) -> None:
         look, loaded = self.look, self.look.loaded
@@ -186,6 +189,7 @@ class Advance:
 
     def _begin(self, step: StepSpec, scope: Scope) -> None:
         self._seen_to += 1
+        agents.check(self.look, step)
         match step.program:
             case PureProgram():
                 self._evaluate(step, step.program, scope)
@@ -193,6 +197,8 @@ class Advance:
                 self._claim(step, step.program, scope)
             case WaitProgram():
                 waits.begin(self.look, step, step.program, scope)
+            case TaskProgram():
+                agents.begin(self.look, step, step.program, scope)
             case MapProgram():
                 composites.begin_map(self.look, step, step.program, scope)
             case LoopProgram():

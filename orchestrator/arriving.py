@@ -9,7 +9,7 @@ from executions.change import ArrivalRow, AttemptEnd, AttemptRow
 from executions.plan import Ended, Headed
 from executions.retry import Failure
 from executions.states import STEP_MOVES, STEP_TERMINAL, TERMINAL, AttemptStatus, Intent, StepStatus
-from orchestrator import attempts, cancelling, waits
+from orchestrator import agents, attempts, cancelling, waits
 from orchestrator.look import Look
 from orchestrator.outcomes import Failed, Handed, NotBegun, Outcome, Succeeded, encode
 from workflows.spec import COMPENSATIONS, Effect
@@ -24,6 +24,8 @@ def take_in_outcome(look: Look, outcome: Outcome) -> None:
     match result:
         case Succeeded(output):
             look.settle(attempts.succeed(look, index, number, output))
+        case Failed(failure) if failure.kind == "cancelled" and look.draft.ending_early:
+            look.settle(attempts.cancel(look, index, failure.message))
         case Failed():
             look.settle(attempts.fail(look, index, number, result))
         case Handed(child):
@@ -74,6 +76,8 @@ def _attempt_lost(look: Look, arrival: ArrivalRow) -> None:
     index, number = told["index"], told["number"]
     if attempts.is_current(look, index, number, StepStatus.RUNNING):
         look.settle(attempts.lose(look, index, number, look.spec.step(index).effect))
+    else:
+        agents.lose(look, index, number)
 
 
 def _skip(look: Look, arrival: ArrivalRow) -> None:
@@ -156,6 +160,7 @@ def _put_down(look: Look, index: int, output: str) -> None:
 
 _ARRIVALS: Mapping[str, Callable[[Look, ArrivalRow], None]] = {
     "cancel": _cancel,
+    "agent_denied": agents.denied,
     "attempt_lost": _attempt_lost,
     "signal": waits.signal,
     "decision": waits.decide,
@@ -163,4 +168,5 @@ _ARRIVALS: Mapping[str, Callable[[Look, ArrivalRow], None]] = {
     "skip": _skip,
     "complete": _complete,
     "resolve": _resolve,
+    "task_reported": agents.reported,
 }

@@ -54,7 +54,7 @@ def lose(look: Look, index: int, number: int, effect: Effect) -> Fact:
         return _lose_track(look, index, number, error, "lost")
     look.draft.end(AttemptEnd(index, number, AttemptStatus.LOST, error=error))
     losses = look.draft.rows[index].losses
-    failure = Failure("lost", f"{losses} workers died while they carried this step out")
+    failure = Failure("lost", f"{losses} workers were lost while they carried this step out")
     return _again_or_fail(look, index, number, failure, retry.lost_delay(losses))
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from contract.json_values import JSON
 from executions.change import AttemptEnd, AttemptRow, Change, NewStep, StepRow
 from executions.plan import Headed, Opened, StepState
-from executions.states import AttemptStatus, Intent, StepStatus
+from executions.states import DEADLINE, AttemptStatus, Intent, StepStatus
 from orchestrator import attempts, cancelling
 from orchestrator.look import Look
 from orchestrator.outcomes import Limits, encode
@@ -19,7 +19,6 @@ from workflows.spec import COMPENSATIONS, Effect
 
 GRACE = timedelta(seconds=10)
 """How long what runs may go on after a cancel or a deadline."""
-DEADLINE = "deadline_exceeded"
 
 
 def let_go(look: Look) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from contract.json_values import JSON
-from executions.change import Loaded, StepRow
+from executions.change import AgentRow, Loaded, StepRow
 from executions.draft import Draft
 from executions.plan import Fact, NeedsSteps, reach
 from executions.store import Session
@@ -23,7 +24,7 @@ class Look:
     """Shared by everything that decides about the execution in this look.
 
     `ready`: steps that may be taken up; `parted`: steps of which a part ended; `superfluous`: steps that a join goes on
-    without. Each is worked off before the look ends.
+    without. Each is worked off before the look ends. `agents` are those that steps name, once they were asked for.
     """
 
     session: Session
@@ -37,6 +38,7 @@ class Look:
     ready: deque[int] = field(default_factory=deque)
     parted: deque[int] = field(default_factory=deque)
     superfluous: deque[int] = field(default_factory=deque)
+    agents: dict[UUID, AgentRow | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.draft = Draft(self.runnable.spec, self.loaded)

@@ -20,6 +20,7 @@ from orchestrator.actions import workflow
 from orchestrator.actions.action import Action
 from orchestrator.actions.carrying import Carrier as StepCarrier
 from orchestrator.actions.http import HttpAction
+from orchestrator.actions.llm_inference import LlmAction
 from orchestrator.actions.time_limit import interrupt
 from orchestrator.actions.tool_call import ToolCallAction
 from orchestrator.actions.webhook import WebhookAction
@@ -62,6 +63,7 @@ def actions() -> dict[str, Action]:
     outbound = client(settings.EGRESS_ALLOWED_HOSTS)
     return {
         "http": HttpAction(outbound),
+        "llm_inference": LlmAction(outbound, settings.LLM_BASE_URL or None),
         "tool_call": ToolCallAction(tools.registry),
         "webhook": WebhookAction(outbound),
         "workflow": workflow.start,

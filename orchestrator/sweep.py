@@ -16,6 +16,9 @@ import psycopg
 import structlog
 from psycopg.rows import dict_row
 
+from contract import json_values
+from executions.allowed import TASKS, denial
+from executions.commands import claiming
 from tenants.idempotency import KEPT_FOR
 
 log = structlog.get_logger(__name__)
@@ -30,10 +33,11 @@ FORGET_EVERY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep found: attempts put down as lost; executions that nobody had woken; whether anything is due;
-    seconds until the next thing is."""
+    """What one sweep found: attempts put down as lost; tasks withdrawn from agents; executions that nobody had woken;
+    whether anything is due; seconds until the next thing is."""
 
     lost: int
+    denied: int
     woken: int
     due: bool
     next_due: float
@@ -42,6 +46,7 @@ class Swept:
 def sweep(connection: psycopg.Connection[dict[str, Any]]) -> Swept:
     """One look. Each statement is a transaction of its own; `connection` is in autocommit."""
     lost = connection.execute(_LOST, {"grace": GRACE_SECONDS, "unlisted": UNLISTED_SECONDS}).fetchall()
+    lost += connection.execute(_SILENT, {"start": claiming.AFTER_A_START}).fetchall()
     for row in lost:
         log.warning(
             "attempt_lost", execution_id=str(row["execution_id"]), step=row["step_index"], attempt=row["number"]
@@ -49,7 +54,20 @@ def sweep(connection: psycopg.Connection[dict[str, Any]]) -> Swept:
     woken = sum(connection.execute(statement).rowcount for statement in (_UNHEARD, _NEXT_IN_LINE))
     found = connection.execute(_NEXT_DUE).fetchone()
     seconds = EVERY_SECONDS if found is None or found["seconds"] is None else found["seconds"]
-    return Swept(len(lost), woken, due=seconds <= 0, next_due=seconds)
+    return Swept(len(lost), _deny(connection), woken, due=seconds <= 0, next_due=seconds)
+
+
+def _deny(connection: psycopg.Connection[dict[str, Any]]) -> int:
+    """Withdraw the tasks of agents that may not carry them out any more; their steps fail for it."""
+    denied = {}
+    for agent in connection.execute(_AGENTS_AT_WORK).fetchall():
+        reason = denial(agent["name"], agent["status"], agent["actions"], TASKS)
+        if reason is not None:
+            denied[str(agent["id"])] = reason
+    if not denied:
+        return 0
+    told = [{"id": agent, "reason": reason} for agent, reason in denied.items()]
+    return connection.execute(_DENY, {"denied": json_values.dump(told)}).rowcount
 
 
 def forget(connection: psycopg.Connection[dict[str, Any]]) -> None:
@@ -112,6 +130,56 @@ SELECT execution_id, 'attempt_lost', json_build_object('index', step_index, 'num
   clock_timestamp()
 FROM orphan
 RETURNING execution_id, payload::json->>'index' AS step_index, payload::json->>'number' AS number"""
+
+# The same of a worker of an agent: its lease is over. Nobody may report on the task from here on.
+_SILENT = """
+WITH silent AS (
+  SELECT t.id, t.execution_id, t.step_index, t.number FROM task t JOIN execution e ON e.id = t.execution_id
+  WHERE t.status = 'claimed' AND t.leased_until < statement_timestamp() AND e.quarantined_at IS NULL
+    AND pg_postmaster_start_time() < statement_timestamp() - %(start)s
+  ORDER BY t.leased_until LIMIT 100 FOR NO KEY UPDATE OF e, t SKIP LOCKED
+), withdrawn AS (
+  UPDATE task SET status = 'withdrawn' FROM silent WHERE task.id = silent.id
+), woken AS (
+  UPDATE execution SET seq = seq + 1, due_at = LEAST(due_at, clock_timestamp())
+  FROM (SELECT DISTINCT execution_id FROM silent) s WHERE execution.id = s.execution_id
+)
+INSERT INTO inbox (execution_id, kind, payload, actor, created_at)
+SELECT execution_id, 'attempt_lost', json_build_object('index', step_index, 'number', number)::text, 'sweeper',
+  clock_timestamp()
+FROM silent
+RETURNING execution_id, payload::json->>'index' AS step_index, payload::json->>'number' AS number"""
+
+# Every agent that has a task to be claimed, or claimed: one look into the index for each.
+_AGENTS_AT_WORK = """
+WITH RECURSIVE at_work(agent_id) AS (
+  (SELECT agent_id FROM task WHERE status IN ('open', 'claimed') ORDER BY agent_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT t.agent_id FROM task t WHERE t.status IN ('open', 'claimed') AND t.agent_id > w.agent_id
+    ORDER BY t.agent_id LIMIT 1)
+  FROM at_work w WHERE w.agent_id IS NOT NULL
+)
+SELECT a.id, a.name, a.status, a.actions FROM at_work w JOIN tenants_agent a ON a.id = w.agent_id"""
+
+_DENY = """
+WITH denied AS (
+  SELECT t.id, t.execution_id, t.step_index, t.number, d.reason
+  FROM json_to_recordset(%(denied)s) AS d(id uuid, reason text)
+  CROSS JOIN LATERAL (
+    SELECT w.id, w.execution_id, w.step_index, w.number FROM task w JOIN execution e ON e.id = w.execution_id
+    WHERE w.agent_id = d.id AND w.status IN ('open', 'claimed') AND e.quarantined_at IS NULL
+    LIMIT 100 FOR NO KEY UPDATE OF e, w SKIP LOCKED) AS t
+  LIMIT 100
+), withdrawn AS (
+  UPDATE task SET status = 'withdrawn' FROM denied WHERE task.id = denied.id
+), woken AS (
+  UPDATE execution SET seq = seq + 1, due_at = LEAST(due_at, clock_timestamp())
+  FROM (SELECT DISTINCT execution_id FROM denied) d WHERE execution.id = d.execution_id
+)
+INSERT INTO inbox (execution_id, kind, payload, actor, created_at)
+SELECT execution_id, 'agent_denied',
+  json_build_object('index', step_index, 'number', number, 'message', reason)::text, 'sweeper', clock_timestamp()
+FROM denied"""
 
 # Something arrived while its execution was locked, so that whoever put it there could not wake it.
 _UNHEARD = """

@@ -145,7 +145,7 @@ def _end_by_child(look: Look, waiting: WaitingAttempt, child: UUID) -> None:
 
 def _end_by_signal(look: Look, waiting: WaitingAttempt, arrival: ArrivalRow) -> None:
     payload = json_values.load(arrival.payload)["payload"]
-    _succeed(look, waiting, {"by": "signal", "signal": arrival.name, "payload": payload})
+    _succeed(look, waiting, {"by": "signal", "payload": payload})
 
 
 def _succeed(look: Look, waiting: WaitingAttempt, output: JSON) -> None:

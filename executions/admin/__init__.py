@@ -5,6 +5,6 @@ Django finds the windows by importing this package.
 
 from __future__ import annotations
 
-from executions.admin import execution, rows
+from executions.admin import execution, money, rows, webhooks
 
-__all__ = ["execution", "rows"]
+__all__ = ["execution", "money", "rows", "webhooks"]

@@ -100,11 +100,11 @@ def _possible(step: Step, execution: Execution) -> frozenset[str]:
 
 
 def _approve(row: Step, comment: str, actor: str) -> None:
-    commands.decide(row.execution_id, row.name, approved=True, comment=comment or None, actor=actor, decider=None)
+    commands.decide(row.execution_id, row.name, approved=True, comment=comment or None, actor=actor, called=None)
 
 
 def _reject(row: Step, comment: str, actor: str) -> None:
-    commands.decide(row.execution_id, row.name, approved=False, comment=comment or None, actor=actor, decider=None)
+    commands.decide(row.execution_id, row.name, approved=False, comment=comment or None, actor=actor, called=None)
 
 
 def _skip(row: Step, reason: str, actor: str) -> None:

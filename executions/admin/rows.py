@@ -1,4 +1,4 @@
-"""The windows on everything beside the execution itself: steps, attempts, events, payments, the engine's own rows."""
+"""The windows on everything beside the execution itself: steps, attempts, events, the engine's own rows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from contract.identifiers import parse_id, run_name
-from executions import commands
 from executions.admin import panels
-from executions.admin.acting import CONFIRM
 from executions.admin.deciding import StepActions
 from executions.admin.filters import EventTypeFilter
-from executions.admin.operating import ask_and_act
 from executions.admin.windows import EngineAdmin, OfExecutionAdmin
 from executions.models import (
     Application,
@@ -25,12 +22,11 @@ from executions.models import (
     EarlierRun,
     Event,
     Execution,
-    Payment,
     Step,
     Submission,
+    Task,
     Worker,
 )
-from executions.money import formatted
 from tenants.admin import ReadOnlyAdmin
 
 
@@ -149,6 +145,19 @@ class AttemptAdmin(OfExecutionAdmin):
         return panels.pretty(row.error)
 
 
+@admin.register(Task)
+class TaskAdmin(OfExecutionAdmin):
+    """Agents' tasks: who has claimed which, and until when."""
+
+    list_display = ("step_index", "number", "coloured", "agent", "claimed_by", "leased_until", "of_execution")
+    list_select_related = ("agent",)
+    own_order = ("step_index", "number")
+    fields = (
+        ("step_index", "number", "coloured"), "of_execution", ("agent", "priority"), ("opened_at", "deadline_at"),
+        ("claimed_by", "claimed_at", "leased_until"),
+    )  # fmt: skip
+
+
 @admin.register(Event)
 class EventAdmin(OfExecutionAdmin):
     """Events, chained by hash."""
@@ -261,45 +270,3 @@ class ApplicationAdmin(EngineAdmin):
     def readable_data(self, row: Application) -> SafeString | str:
         """Indented."""
         return panels.pretty(row.data)
-
-
-@admin.register(Payment)
-class PaymentAdmin(OfExecutionAdmin):
-    """Payments; one that an operator sees to is confirmed here."""
-
-    list_display = ("order_id", "coloured", "price", "provider", "tenant", "reference", "created_at", "of_execution")
-    list_filter = ("status", "tenant")
-    list_select_related = ("tenant",)
-    search_help_text = "the order's id or the execution's"
-    actions = ("confirm",)
-    fields = (
-        ("order_id", "coloured", "price"), "of_execution", ("provider", "reference", "checkout_session_id"),
-        ("refund_policy", "refunded_amount", "tenant"), ("created_at", "paid_at", "expires_at"),
-    )  # fmt: skip
-
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:  # noqa: ARG002
-        """Newest first."""
-        return ("-order_id",)
-
-    def get_search_results(
-        self, request: HttpRequest, rows: QuerySet[Payment], term: str
-    ) -> tuple[QuerySet[Payment], bool]:
-        """By the order's id, else by the execution's."""
-        identifier = parse_id(term.strip())
-        if identifier and (orders := rows.filter(order_id=identifier)).exists():
-            return orders, False
-        return super().get_search_results(request, rows, term)
-
-    def has_confirm_permission(self, request: HttpRequest) -> bool:
-        """Those who may change payments."""
-        return request.user.has_perm("executions.change_payment")
-
-    @admin.action(description="Confirm the chosen payments", permissions=("confirm",))
-    def confirm(self, request: HttpRequest, rows: QuerySet[Payment]) -> HttpResponse | None:
-        """Asks for a reference."""
-        return ask_and_act(self, request, rows, CONFIRM, commands.confirm_payment, back=request.get_full_path())
-
-    @admin.display(description="price")
-    def price(self, row: Payment) -> str:
-        """As people write it."""
-        return formatted(row.amount, row.currency)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from contract.answers import shown
 from contract.http import Answer
 from contract.json_values import JSON
 from contract.problems import FieldProblem
+from contract.schema import Schema, either
 from contract.shapes import ABSENT, Anything, Flag, FreeObject, OneOf, Shape, Text, invalid
 from executions import commands
+from executions.api.answers import EXECUTION, REDRIVEN, WHY_WAITING
 from executions.api.executions import show
 from executions.commands.overruling import OUTCOMES
 from executions.commands.redriving import Prepared
@@ -33,6 +36,11 @@ class Redrive(Shape):
     fromStep = Text(required=False, empty=ABSENT)
     input = FreeObject(required=False)
     preview = Flag(required=False, default=False)
+
+    def described(self) -> Schema:
+        """Where `input` is given, `fromStep` is."""
+        named = {"required": ["fromStep"], "properties": {"fromStep": {"type": "string", "minLength": 1}}}
+        return {**self.record(), **either({"properties": {"input": {"type": "null"}}}, named)}
 
 
 class Signal(Shape):
@@ -67,6 +75,11 @@ class Resolve(Shape):
     outcome = OneOf(*OUTCOMES)
     output = Anything(required=False, allow_null=True, default=None)
 
+    def described(self) -> Schema:
+        """Where `output` is given, the step succeeded."""
+        succeeded = {"properties": {"outcome": {"const": "succeeded"}}}
+        return {**self.record(), **either({"properties": {"output": {"type": "null"}}}, succeeded)}
+
 
 def read_redrive(body: JSON) -> dict[str, Any]:
     """The members of a redrive. Raises InvalidInput."""
@@ -87,25 +100,31 @@ def read_resolution(body: JSON) -> dict[str, Any]:
 class CommandDoor(Door):
     """What an execution of the caller's tenant is told. Each answers with the execution as it stands then."""
 
-    @takes("executions:write", body=Cancel.read)
+    def idempotency_key(self) -> str | None:
+        """The preview of a redrive takes none: nothing of it is stored."""
+        return None if self.input.get("preview") else super().idempotency_key()
+
+    @takes("executions:write", body=Cancel.read, answers=shown(EXECUTION))
     def cancel(self, execution_id: str) -> Answer:
         """End it: at once while it awaits payment, else as soon as what runs has ended."""
         commands.cancel(self._named(execution_id).id, self.input.get("reason"), self._actor)
         return self._standing(execution_id)
 
-    @takes("executions:write")
+    @takes("executions:write", answers=shown(EXECUTION))
     def pause(self, execution_id: str) -> Answer:
         """Nothing new of it begins."""
         commands.pause(self._named(execution_id).id, self._actor)
         return self._standing(execution_id)
 
-    @takes("executions:write")
+    @takes("executions:write", answers=shown(EXECUTION))
     def resume(self, execution_id: str) -> Answer:
         """It goes on where it was paused, or quarantined."""
         commands.resume(self._named(execution_id).id, self._actor)
         return self._standing(execution_id)
 
-    @takes("executions:write", body=read_redrive)
+    @takes(
+        "executions:write", body=read_redrive, shape=Redrive, answers=shown(REDRIVEN, "As it stands, or the preview.")
+    )
     def redrive(self, execution_id: str) -> Answer:
         """Run it again from where it failed, or from a step; with `preview`, what that would do."""
         execution = self._named(execution_id)
@@ -115,7 +134,7 @@ class CommandDoor(Door):
         commands.redrive(execution.id, from_step, given, self._actor)
         return self._standing(execution_id)
 
-    @takes("executions:write", body=Signal.read)
+    @takes("executions:write", body=Signal.read, answers=shown(EXECUTION))
     def signal(self, execution_id: str, name: str) -> Answer:
         """Hand it to the step that waits for it, or will."""
         commands.signal(self._named(execution_id).id, name, self.input["payload"], self._actor)
@@ -123,7 +142,7 @@ class CommandDoor(Door):
 
     @property
     def _actor(self) -> str:
-        return f"{self.credential.kind}:{self.credential.name}"
+        return self.credential.actor
 
     def _named(self, execution_id: str) -> Execution:
         return execution_of(self.tenant, execution_id)
@@ -135,35 +154,35 @@ class CommandDoor(Door):
 class StepDoor(CommandDoor):
     """What a step of an execution is told. `step` is its name or its id."""
 
-    @takes("executions:read")
+    @takes("executions:read", answers=shown(WHY_WAITING))
     def why_waiting(self, execution_id: str, step: str) -> Answer:
         """In words and in data."""
         return self.ok(show_why(why_waiting(self._named(execution_id), step)))
 
-    @takes("executions:write", body=Decide.read)
+    @takes("executions:write", body=Decide.read, answers=shown(EXECUTION))
     def approve(self, execution_id: str, step: str) -> Answer:
         """It goes on."""
         return self._decide(execution_id, step, approved=True)
 
-    @takes("executions:write", body=Decide.read)
+    @takes("executions:write", body=Decide.read, answers=shown(EXECUTION))
     def reject(self, execution_id: str, step: str) -> Answer:
         """It fails."""
         return self._decide(execution_id, step, approved=False)
 
-    @takes("executions:write", body=Skip.read)
+    @takes("executions:write", body=Skip.read, answers=shown(EXECUTION))
     def skip(self, execution_id: str, step: str) -> Answer:
         """Go on as if it were not needed."""
         commands.skip(self._named(execution_id).id, step, self.input["reason"], self._actor)
         return self._standing(execution_id)
 
-    @takes("executions:write", body=Complete.read)
+    @takes("executions:write", body=Complete.read, answers=shown(EXECUTION))
     def complete(self, execution_id: str, step: str) -> Answer:
         """Go on as if it had succeeded."""
         given = self.input
         commands.complete(self._named(execution_id).id, step, given["output"], given["reason"], self._actor)
         return self._standing(execution_id)
 
-    @takes("executions:write", body=read_resolution)
+    @takes("executions:write", body=read_resolution, shape=Resolve, answers=shown(EXECUTION))
     def resolve(self, execution_id: str, step: str) -> Answer:
         """Say how an unknown outcome came out."""
         given, execution = self.input, self._named(execution_id)
@@ -178,7 +197,7 @@ class StepDoor(CommandDoor):
             approved=approved,
             comment=self.input.get("comment"),
             actor=self._actor,
-            decider=self.credential.name,
+            called=self.credential.called,
         )
         return self._standing(execution_id)
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from functools import lru_cache
 
 from contract import json_values
+from contract.answers import PAYMENT_LINK, created, pages, shown
 from contract.http import Answer
 from contract.json_values import JSON
 from contract.problems import FieldProblem, InvalidContent, NotFound, UnknownReference
 from contract.queries import listing, text
 from contract.shapes import ABSENT, FreeObject, Shape, Text
 from contract.timestamps import wire
+from executions import commands
 from executions.agents import agent_of, check_agents
+from executions.api.data_answers import APPLICATION, CONTINUED, ORCHESTRATED
 from executions.api.executions import payment_link
+from executions.api.waiting import PREFER, WaitingDoor
 from executions.creation import Orchestrated, Origin, Request, create_execution
+from executions.listing import keys_of_application
 from executions.models import Application, Execution
 from executions.reading import application_of, applications_of, execution_of, executions_of
 from executions.rows import database_now
@@ -44,6 +49,13 @@ class Execute(Shape):
     application_id = Text()
 
 
+class ContinuePass(Shape):
+    """The body of PUT /api/v2/data_orchestration/{log_id}/continue_pass."""
+
+    application_id = Text()
+    comment = Text(required=False, empty=ABSENT, longest=1000)
+
+
 class CreateApplication(Shape):
     """The body of POST /api/v2/applications."""
 
@@ -51,10 +63,15 @@ class CreateApplication(Shape):
     data = FreeObject()  # type: ignore[assignment] # DRF takes declared fields off the class
 
 
-class DataOrchestrationDoor(Door):
+class DataOrchestrationDoor(WaitingDoor):
     """Runs templates for applications."""
 
-    @takes("executions:write", body=Execute.read)
+    @takes(
+        "executions:write",
+        body=Execute.read,
+        headers=PREFER,
+        answers=shown(ORCHESTRATED, "It was accepted.", headers=PAYMENT_LINK),
+    )
     def execute(self) -> Answer:
         """Accepted: the log routes tell how it goes on."""
         template, version, application = self._named()
@@ -69,7 +86,7 @@ class DataOrchestrationDoor(Door):
                 external_ref=application.external_ref,
                 idempotency_key=self.idempotency_key(),
                 initiated_by_type=self.credential.kind,
-                initiated_by_id=str(self.credential.id),
+                initiated_by_id=self.credential.id,
                 request_id=self.request_id,
             ),
             input=mapped_input(template, application),
@@ -77,8 +94,28 @@ class DataOrchestrationDoor(Door):
             agent=agent,
             orchestrated=Orchestrated(template, application),
         )
-        execution = create_execution(self.tenant, request)
+        return self.reached(create_execution(self.tenant, request))
+
+    def made(self, body: JSON) -> str | None:
+        """The execution's id."""
+        made: str = body["data"]["id"]
+        return made
+
+    def reached(self, execution: Execution) -> Answer:
+        """The execution as it stands."""
         return self.ok(show(execution), headers=payment_link(execution))
+
+    @takes("executions:write", body=ContinuePass.read, answers=CONTINUED)
+    def continue_pass(self, log_id: str) -> Answer:
+        """Its outcome is `pass` from now on, and what it waits to have approved is approved."""
+        execution = execution_of(self.tenant, log_id)
+        application = named_application(self.tenant, self.input["application_id"])
+        if execution.submission.application_id != application.id:
+            message = "the data orchestration is one of another application"
+            problem = FieldProblem("/application_id", "other_application", message)
+            raise InvalidContent(message, reason="other_application", fields=[problem])
+        commands.continue_pass(execution.id, self.input.get("comment"), self.credential.actor)
+        return Answer({}, 202)
 
     def _named(self) -> tuple[Template, WorkflowVersion, Application]:
         """What the body names. Raises UnknownReference, for both members where both are wrong."""
@@ -96,13 +133,13 @@ class DataOrchestrationDoor(Door):
 class ApplicationDoor(Door):
     """Applications of the caller's tenant."""
 
-    @takes("applications:read", query=listing(external_ref=text))
+    @takes("applications:read", query=listing(external_ref=text), answers=pages(APPLICATION))
     def index(self) -> Answer:
         """Newest first."""
         rows = applications_of(self.tenant).filter(**self.query.filters)
         return self.page(self.newest_first(rows, self.query.window), show_application)
 
-    @takes("applications:write", body=CreateApplication.read)
+    @takes("applications:write", body=CreateApplication.read, answers=created(APPLICATION))
     def create(self) -> Answer:
         """A new one."""
         application = Application.objects.create(
@@ -113,7 +150,7 @@ class ApplicationDoor(Door):
         )
         return self.created(show_application(application), f"/api/v2/applications/{application.id}")
 
-    @takes("applications:read")
+    @takes("applications:read", answers=shown(APPLICATION))
     def show(self, application_id: str) -> Answer:
         """One."""
         return self.ok(show_application(application_of(self.tenant, application_id)))
@@ -122,14 +159,14 @@ class ApplicationDoor(Door):
 class LogDoor(Door):
     """The data orchestrations of one application."""
 
-    @takes("executions:read", query=listing())
+    @takes("executions:read", query=listing(), answers=pages(ORCHESTRATED))
     def index(self, application_id: str) -> Answer:
         """Newest first."""
         application = application_of(self.tenant, application_id)
-        rows = executions_of(self.tenant).filter(submission__application=application)
-        return self.page(self.newest_first(rows, self.query.window), show)
+        rows, among = executions_of(self.tenant), keys_of_application(application)
+        return self.page(self.newest_first(rows, self.query.window, among=among), show)
 
-    @takes("executions:read")
+    @takes("executions:read", answers=shown(ORCHESTRATED))
     def show(self, application_id: str, log_id: str) -> Answer:
         """One."""
         application = application_of(self.tenant, application_id)

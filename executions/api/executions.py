@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid5
 
-from django.conf import settings
-from django.db.models import QuerySet
-
 from contract import json_values
+from contract.answers import PAYMENT_LINK, pages, shown
 from contract.http import Answer, absolute
 from contract.identifiers import run_name
 from contract.json_values import JSON
 from contract.pages import open_cursor, seal_cursor
 from contract.problems import FieldProblem, InvalidInput, NotFound, UnknownReference
 from contract.queries import identifier, listing, one_of, parameters, text, timestamp, whole
+from contract.schema import listed
 from contract.shapes import ABSENT, FreeObject, Shape, Text
 from contract.timestamps import wire
 from executions.agents import agent_of, check_agents
-from executions.client_tokens import client_token
+from executions.api.answers import CREATED_EXECUTION, EVENT, EXECUTION, EXECUTION_STEPS, READ_EXECUTION
+from executions.api.waiting import PREFER, WaitingDoor
 from executions.creation import Origin, Request, create_execution
+from executions.listing import EVERY, Sought, in_status, keys_of
 from executions.models import Attempt, Event, Execution
+from executions.public import token_of
 from executions.reading import (
     Runs,
     events_of,
@@ -57,10 +60,15 @@ class CreateExecution(Shape):
 def read_creation(body: JSON) -> dict[str, Any]:
     """The members of a creation. Raises InvalidInput."""
     given = CreateExecution.read(body)
-    if len(json_values.dump(given["clientSafeMetadata"]).encode()) > METADATA_LIMIT:
+    check_metadata(given["clientSafeMetadata"])
+    return given
+
+
+def check_metadata(metadata: JSON) -> None:
+    """Raises InvalidInput where it is too large."""
+    if len(json_values.dump(metadata).encode()) > METADATA_LIMIT:
         problem = FieldProblem("/clientSafeMetadata", "too_long", f"at most {METADATA_LIMIT:,} bytes are allowed")
         raise InvalidInput(problem.message, fields=[problem])
-    return given
 
 
 FILTERS = {
@@ -72,23 +80,21 @@ FILTERS = {
     "createdAfter": timestamp,
     "createdBefore": timestamp,
 }
-COLUMNS = {
-    "status": "status",
-    "workflowId": "workflow_id",
-    "sourceSystem": "submission__source_system",
-    "sourceEntityId": "submission__source_entity_id",
-    "externalRef": "submission__external_ref",
-    "createdAfter": "created_at__gt",
-    "createdBefore": "created_at__lt",
-}
+ASKED = {"sourceSystem": "source_system", "sourceEntityId": "source_entity_id", "externalRef": "external_ref"}
 
 
-class ExecutionDoor(Door):
+class ExecutionDoor(WaitingDoor):
     """Executions of the caller's tenant."""
 
     key_member = "idempotencyKey"
 
-    @takes("executions:write", body=read_creation)
+    @takes(
+        "executions:write",
+        body=read_creation,
+        shape=CreateExecution,
+        headers=PREFER,
+        answers=shown(CREATED_EXECUTION, "It was created.", headers=PAYMENT_LINK, refuses=(404,)),
+    )
     def create(self) -> Answer:
         """Run a workflow, or have it wait for its payment."""
         given = self.input
@@ -104,7 +110,7 @@ class ExecutionDoor(Door):
                 external_ref=given.get("externalRef"),
                 idempotency_key=self.idempotency_key(),
                 initiated_by_type=self.credential.kind,
-                initiated_by_id=str(self.credential.id),
+                initiated_by_id=self.credential.id,
                 request_id=self.request_id,
             ),
             input=given["requestPayload"],
@@ -112,24 +118,32 @@ class ExecutionDoor(Door):
             agent=agent,
             client_safe_metadata=given["clientSafeMetadata"],
         )
-        execution = create_execution(self.tenant, request)
+        return self.reached(create_execution(self.tenant, request))
+
+    def made(self, body: JSON) -> str | None:
+        """The execution's id."""
+        made: str = body["data"]["execution"]["id"]
+        return made
+
+    def reached(self, execution: Execution) -> Answer:
+        """The execution as it stands, its token and, while it awaits payment, where it is paid for."""
         checkout = checkout_url(execution)
-        data = {"clientToken": client_token(settings.SECRET_KEY, execution.id), "execution": show(execution)}
+        data = {"clientToken": token_of(execution.id), "execution": show(execution)}
         data |= {"checkoutUrl": checkout} if checkout else {}
         return self.ok(data, unstored=("/clientToken",), headers=payment_link(execution))
 
     def revive(self, body: JSON) -> JSON:
         """The token of a stored answer, derived again."""
-        execution_id = UUID(body["data"]["execution"]["id"])
-        body["data"]["clientToken"] = client_token(settings.SECRET_KEY, execution_id)
+        body["data"]["clientToken"] = token_of(UUID(body["data"]["execution"]["id"]))
         return body
 
-    @takes("executions:read", query=listing(**FILTERS))
+    @takes("executions:read", query=listing(**FILTERS), answers=pages(EXECUTION))
     def index(self) -> Answer:
         """Newest first."""
-        return self.page(self.newest_first(filtered(self), self.query.window), show)
+        rows, among = executions_of(self.tenant), keys_of(self.tenant, sought(self.query.filters))
+        return self.page(self.newest_first(rows, self.query.window, among=among), show)
 
-    @takes("executions:read")
+    @takes("executions:read", answers=shown(READ_EXECUTION))
     def show(self, execution_id: str) -> Answer:
         """One, with its newest events."""
         execution = execution_of(self.tenant, execution_id)
@@ -143,7 +157,11 @@ class ExecutionDoor(Door):
             }
         )
 
-    @takes("executions:read", query=parameters(after=whole(0, 2**31 - 1), limit=whole(1, 1000)))
+    @takes(
+        "executions:read",
+        query=parameters(after=whole(0, 2**31 - 1), limit=whole(1, 1000)),
+        answers=shown(listed(EVENT, maxItems=1_000), "The events."),
+    )
     def events(self, execution_id: str) -> Answer:
         """By sequence, from the one after `after`."""
         execution = execution_of(self.tenant, execution_id)
@@ -152,7 +170,11 @@ class ExecutionDoor(Door):
         runs = runs_of(execution, events)
         return self.ok([show_event(execution, event, runs) for event in events])
 
-    @takes("executions:read", query=parameters(limit=whole(1, 100), cursor=text))
+    @takes(
+        "executions:read",
+        query=parameters(limit=whole(1, 100), cursor=text),
+        answers=shown(EXECUTION_STEPS, "One page of the steps."),
+    )
     def steps(self, execution_id: str) -> Answer:
         """In the definition's order, then parts, then compensations, each with its attempts."""
         execution = execution_of(self.tenant, execution_id)
@@ -172,9 +194,15 @@ def named_version(door: Door, workflow_id: str) -> WorkflowVersion:
         raise UnknownReference(refusal.message, fields=[problem]) from refusal
 
 
-def filtered(door: Door) -> QuerySet[Execution]:
-    """The list that a query's filters leave."""
-    return executions_of(door.tenant).filter(**{COLUMNS[name]: value for name, value in door.query.filters.items()})
+def sought(filters: Mapping[str, Any]) -> Sought:
+    """What a query's filters leave of the list."""
+    return Sought(
+        standing=in_status(Status(filters["status"])) if "status" in filters else EVERY,
+        workflow=filters.get("workflowId"),
+        asked={column: filters[name] for name, column in ASKED.items() if name in filters},
+        after=filters.get("createdAfter"),
+        before=filters.get("createdBefore"),
+    )
 
 
 def checkout_url(execution: Execution) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from contract import json_values
+from contract.answers import PAYMENT_LINK, shown
 from contract.http import Answer
 from contract.identifiers import agent_name, run_name
 from contract.json_values import JSON
@@ -13,12 +14,14 @@ from contract.shapes import ABSENT, Flag, FreeObject, Shape, Text
 from contract.timestamps import wire
 from executions.agents import agent_of, carried_out_by, check_agents, named_agent
 from executions.api.executions import as_object, checkout_url, payment_link
+from executions.api.orchestration_answers import EXECUTED_OR_PLAN, ORCHESTRATION
+from executions.api.waiting import PREFER, WaitingDoor
 from executions.creation import Origin, Request, checked_spec, create_execution
 from executions.events import digest
 from executions.models import Execution
 from executions.planned import check_plan, plan_hash, planned_steps
 from executions.reading import execution_of
-from executions.states import Status, StepStatus
+from executions.states import DEADLINE, Status, StepStatus
 from executions.steps import SteppedOn, defined_steps
 from tenants.door import Door, takes
 from tenants.models import Agent
@@ -57,10 +60,10 @@ STEP_STATUS = {
     StepStatus.RETRYING: "running",
     StepStatus.OUTCOME_UNKNOWN: "running",
 }
-DEADLINE = "deadline_exceeded"
+EXECUTED_STEP = ("name", "action", "agent_id", "status", "result")
 
 
-class ExecuteDoor(Door):
+class ExecuteDoor(WaitingDoor):
     """Runs a published workflow, or shows what a run would do."""
 
     def check_headers(self) -> None:
@@ -74,7 +77,12 @@ class ExecuteDoor(Door):
         """A dry run takes none: nothing of it is stored."""
         return None if self.input["dry_run"] else super().idempotency_key()
 
-    @takes("workflows:execute", body=Execute.read)
+    @takes(
+        "workflows:execute",
+        body=Execute.read,
+        headers=PREFER,
+        answers=shown(EXECUTED_OR_PLAN, "It was created; of a dry run, the plan.", headers=PAYMENT_LINK),
+    )
     def execute(self, workflow_id: str) -> Answer:
         """The execution as it was created; for a dry run its plan."""
         version, agent = self._named(workflow_id)
@@ -86,6 +94,15 @@ class ExecuteDoor(Door):
             return self.ok(show_plan(request, checked_spec(request), hashed))
         execution = create_execution(self.tenant, request)
         return self.ok(show_created(execution, request), headers=payment_link(execution))
+
+    def made(self, body: JSON) -> str | None:
+        """The execution's id; a dry run made none."""
+        made: str | None = body["execution_id"]
+        return made
+
+    def reached(self, execution: Execution) -> Answer:
+        """The execution and its steps as they stand."""
+        return self.ok(show_executed(execution), headers=payment_link(execution))
 
     def _named(self, workflow_id: str) -> tuple[WorkflowVersion, Agent]:
         """What the path and the body name. An id that names nothing answers before a workflow that may not be run."""
@@ -106,7 +123,7 @@ class ExecuteDoor(Door):
                 source_entity_id=str(agent.id),
                 idempotency_key=self.idempotency_key(),
                 initiated_by_type=self.credential.kind,
-                initiated_by_id=str(self.credential.id),
+                initiated_by_id=self.credential.id,
                 request_id=self.request_id,
             ),
             input=self.input["input"],
@@ -119,7 +136,7 @@ class ExecuteDoor(Door):
 class OrchestrationDoor(Door):
     """Executions as the workflow dialect sees them."""
 
-    @takes("orchestrations:read")
+    @takes("orchestrations:read", answers=shown(ORCHESTRATION))
     def show(self, orchestration_id: str) -> Answer:
         """One, by its run's or its execution's id."""
         return self.ok(show(execution_of(self.tenant, orchestration_id)))
@@ -133,26 +150,36 @@ def orchestration_status(execution: Execution) -> str:
 
 
 def show_created(execution: Execution, request: Request) -> JSON:
-    """The execute answer: the union of both published objects."""
-    steps = catalog.spec_of(request.version.id).steps[:STEPS_SHOWN]
-    awaiting = execution.status == Status.AWAITING_PAYMENT
+    """The execute answer as the execution was created: the union of both published objects."""
+    steps = [
+        {
+            "name": step.name,
+            "action": step.action,
+            "agent_id": carried_out_by(step, request.agent.id),
+            "status": "pending",
+            "result": None,
+        }
+        for step in catalog.spec_of(request.version.id).steps[:STEPS_SHOWN]
+    ]
+    return _executed(execution, steps)
+
+
+def show_executed(execution: Execution) -> JSON:
+    """The execute answer as the execution stands."""
+    steps = [show_step(step, execution.submission.agent_id) for step in defined_steps(execution, STEPS_SHOWN)]
+    return _executed(execution, [{name: step[name] for name in EXECUTED_STEP} for step in steps])
+
+
+def _executed(execution: Execution, steps: list[dict[str, JSON]]) -> JSON:
+    agent_id, status = execution.submission.agent_id, orchestration_status(execution)
     return {
         "execution_id": str(execution.id),
         "run_id": run_name(execution.run_id) if execution.run_id else None,
         "workflow_id": str(execution.workflow_id),
-        "workflow_version": request.version.version,
-        "agent_id": agent_name(request.agent.id),
-        "status": "pending" if awaiting else "running",
-        "steps": [
-            {
-                "name": step.name,
-                "action": step.action,
-                "agent_id": carried_out_by(step, request.agent.id),
-                "status": "pending",
-                "result": None,
-            }
-            for step in steps
-        ],
+        "workflow_version": catalog.spec_of(execution.version_id).version,
+        "agent_id": agent_name(agent_id) if agent_id else None,
+        "status": "failed" if status in {"timeout", "cancelled"} else status,
+        "steps": steps,
         "created_at": wire(execution.created_at),
         "started_at": wire(execution.queued_at),
         "checkout_url": checkout_url(execution),
@@ -181,25 +208,35 @@ def show_plan(request: Request, spec: Spec, hashed: str) -> JSON:
 
 def show(execution: Execution) -> JSON:
     """The orchestration: the union of both published objects."""
-    asked = execution.submission
     steps = defined_steps(execution, STEPS_SHOWN)
-    output = None if execution.output is None else json_values.load(execution.output)
-    run = run_name(execution.run_id) if execution.run_id else None
-    agent_id: UUID | None = asked.agent_id
-    failed = execution.status in {Status.FAILED, Status.CANCELLED}
+    agent_id: UUID | None = execution.submission.agent_id
     carriers = {carried_out_by(step.spec, agent_id) for step in steps}
+    return {
+        **summary(execution, catalog.spec_of(execution.version_id).version),
+        "agents": sorted(carrier for carrier in carriers if carrier),
+        "steps": [show_step(step, agent_id) for step in steps],
+        "results": {step.spec.name: shown_result(step) for step in steps if step.status == StepStatus.SUCCEEDED},
+    }
+
+
+def summary(execution: Execution, version: str) -> dict[str, JSON]:
+    """The orchestration without what its definition and its steps say; `version` is the version's number.
+
+    Until it is queued it goes by the id of its execution, which goes on naming it.
+    """
+    asked = execution.submission
+    output = None if execution.output is None else json_values.load(execution.output)
+    run = run_name(execution.run_id or execution.id)
+    failed = execution.status in {Status.FAILED, Status.CANCELLED}
     return {
         "id": run,
         "orchestration_id": run,
         "workflow_id": str(execution.workflow_id),
-        "workflow_version": catalog.spec_of(execution.version_id).version,
-        "agent_id": agent_name(agent_id) if agent_id else None,
-        "agents": sorted(carrier for carrier in carriers if carrier),
+        "workflow_version": version,
+        "agent_id": agent_name(asked.agent_id) if asked.agent_id else None,
         "parameters": json_values.load(asked.parameters),
         "status": orchestration_status(execution),
-        "steps": [show_step(step, agent_id) for step in steps],
         "output": as_object(output),
-        "results": {step.spec.name: shown_result(step) for step in steps if step.status == StepStatus.SUCCEEDED},
         "total_cost_cents": None,
         "receipt_id": None,
         "receipts": [],
@@ -210,7 +247,7 @@ def show(execution: Execution) -> JSON:
     }
 
 
-def show_step(step: SteppedOn, agent_id: UUID | None) -> JSON:
+def show_step(step: SteppedOn, agent_id: UUID | None) -> dict[str, JSON]:
     started, ended = step.started_at, step.finished_at
     return {
         "step_id": str(step.id),

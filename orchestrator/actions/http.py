@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 
@@ -15,6 +16,7 @@ from tenants.egress import MAX_REDIRECTS, REPEATABLE, EgressRefused, redirected
 from workflows.steps.addresses import MASK
 from workflows.steps.http import CREDENTIAL_HEADERS
 
+ANY_2XX = [[200, 299]]
 MAX_RETRY_AFTER = 86_400
 _NOTHING_DONE = frozenset({408, 425, 429, 503})
 """Statuses by which a server says that it has not acted on the request but may later."""
@@ -45,17 +47,25 @@ class HttpAction:
         headers = [(b"Idempotency-Key", attempted.idempotency_key.encode())]
         headers += [(name.encode(), value.strip(" \t").encode("latin-1")) for name, value in config["headers"].items()]
         body = config.get("body")
-        try:
-            return self._client.build_request(
-                config["method"],
-                httpx.URL(config["url"]).copy_merge_params(config["query"]) if config["query"] else config["url"],
-                headers=headers,
-                content=body if isinstance(body, str) else None,
-                json=None if body is None or isinstance(body, str) else body,
-                timeout=seconds,
-            )
-        except (httpx.InvalidURL, ValueError, TypeError) as error:
-            raise ActionFailed("invalid_request", f"the request cannot be made: {error}", retryable=False) from error
+        return built(
+            self._client,
+            config["method"],
+            config["url"],
+            query=config["query"],
+            headers=headers,
+            content=body if isinstance(body, str) else None,
+            json=None if body is None or isinstance(body, str) else body,
+            timeout=seconds,
+        )
+
+
+def built(client: httpx.Client, method: str, url: str, *, query: JSON = None, **parts: Any) -> httpx.Request:
+    """The request, `query` added to its address. Raises ActionFailed(invalid_request)."""
+    try:
+        address = httpx.URL(url).copy_merge_params(query) if query else url
+        return client.build_request(method, address, **parts)
+    except (httpx.InvalidURL, ValueError, TypeError) as error:
+        raise ActionFailed("invalid_request", f"the request cannot be made: {error}", retryable=False) from error
 
 
 def send(
@@ -129,12 +139,12 @@ def _refusal(response: httpx.Response, body: bytes, attempted: Attempted) -> Act
         retryable=attempted.repeatable or not ambiguous,
         ambiguous=ambiguous,
         on_request=status < 500 and status not in _NOTHING_DONE,
-        retry_after=_retry_after(response.headers.get("Retry-After")),
+        retry_after=retry_after(response.headers.get("Retry-After")),
         details={"status": status, "body": answers.text(body[:500])},
     )
 
 
-def _retry_after(header: str | None) -> float | None:
+def retry_after(header: str | None) -> float | None:
     """Seconds, from either form of the header (RFC 9110, section 10.2.3); None where it is neither."""
     if header is None:
         return None

@@ -13,9 +13,8 @@ from contract import json_values
 from contract.json_values import JSON
 from contract.timestamps import wire
 from orchestrator.actions.action import ActionFailed, Attempted
-from orchestrator.actions.http import send
+from orchestrator.actions.http import ANY_2XX, built, send
 
-ANY_2XX = [[200, 299]]
 _PREFIX = "whsec_"
 
 
@@ -36,15 +35,10 @@ class WebhookAction:
         headers["webhook-timestamp"] = str(int(moment.timestamp()))
         if config["secret"] is not None:
             headers["webhook-signature"] = _sign(config["secret"], delivery_id, moment, content)
-        request = self._request(config["url"], headers, content, attempted.seconds)
-        response, _ = send(self._client, request, attempted, ANY_2XX, attempted.seconds)
+        seconds = attempted.seconds
+        request = built(self._client, "POST", config["url"], headers=headers, content=content, timeout=seconds)
+        response, _ = send(self._client, request, attempted, ANY_2XX, seconds)
         return {"status": response.status_code, "delivery_id": delivery_id}
-
-    def _request(self, url: str, headers: dict[str, str], content: str, seconds: float) -> httpx.Request:
-        try:
-            return self._client.build_request("POST", url, headers=headers, content=content, timeout=seconds)
-        except (httpx.InvalidURL, ValueError, TypeError) as error:
-            raise ActionFailed("invalid_request", f"the request cannot be made: {error}", retryable=False) from error
 
 
 def _delivery_id(attempted: Attempted) -> str:

@@ -10,14 +10,22 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from executions.announce import announce
+from executions.payments.settling import settle_for_ever
+from orchestrator.deliveries import deliver_for_ever
 from orchestrator.sweep import sweep_for_ever
 
 
 class Command(BaseCommand):
-    help = "Wake workers for what is due and find what dead workers left behind, until TERM or INT."
+    help = "Wake workers for what is due, find what dead workers left behind, send webhooks, until TERM or INT."
 
     def handle(self, *args: Any, **options: Any) -> None:
         over = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: over.set())
+        deliveries = threading.Thread(target=deliver_for_ever, args=(over,), name="deliveries")
+        deliveries.start()
+        settling = threading.Thread(target=settle_for_ever, args=(over,), name="settling")
+        settling.start()
         sweep_for_ever(settings.DATABASE_URL, announce, over)
+        settling.join()
+        deliveries.join()
