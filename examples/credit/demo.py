@@ -12,21 +12,23 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from types import FrameType
 
 from config.stack.child import StackError
 from config.stack.running import Stack
-from examples.credit.api import Api, Unanswered
 from examples.credit.bureau import bureau
 from examples.credit.data import Case, cases
 from examples.credit.loopback import serving
 from examples.credit.receiver import Receiver, Tally
 from examples.credit.report import Terminal
-from examples.credit.scenario import Result, Scenario
+from examples.credit.scenario import Result, Scenario, Stalled
 from examples.credit.workflow import definition, new_secret
+from traceway import Retry, Traceway, TracewayError
 
 INTERRUPTED = 130
+PATIENCE_SECONDS = 120.0
+"""How long one request is sent again while nobody answers it."""
 
 
 def main() -> int:
@@ -35,7 +37,7 @@ def main() -> int:
     terminal = Terminal()
     try:
         return _demo(terminal)
-    except (StackError, Unanswered, subprocess.CalledProcessError) as error:
+    except (StackError, Stalled, TracewayError, subprocess.CalledProcessError) as error:
         terminal.say(f"the demo failed: {error}")
         return 1
     except KeyboardInterrupt:
@@ -54,8 +56,8 @@ def _demo(terminal: Terminal) -> int:
             terminal.say(f"Traceway on {stack.address}")
             run = secrets.token_hex(4)
             key = _tenant_with_key(stack, f"demo-{run}")
-            with closing(Api(stack.address, key)) as api:
-                scenario = Scenario(api, terminal, people, run)
+            with Traceway(stack.address, key, retry=Retry(seconds=PATIENCE_SECONDS)) as client:
+                scenario = Scenario(client, terminal, people, run)
                 result = scenario.carry_out(definition(bureau_address, receiver_address, secret))
             status = _verdict(terminal, people, result, receiver.tally())
             if os.environ.get("DEMO_EXIT") != "1":
@@ -92,7 +94,8 @@ def _verdict(terminal: Terminal, people: list[Case], result: Result, tally: Tall
 def _stay(terminal: Terminal, address: str, key: str, result: Result) -> None:
     terminal.say("")
     terminal.say(f"Traceway stays up on {address} until Ctrl-C. To look at it:")
-    terminal.say(f"  curl -H 'Authorization: Bearer {key}' {address}/v1/executions/{result.shown}")
+    terminal.say(f"  export TRACEWAY_URL={address} TRACEWAY_API_KEY={key}")
+    terminal.say(f"  .venv/bin/traceway show {result.shown}")
     terminal.say(f"  {address}/admin/ (an account: .venv/bin/python manage.py createsuperuser)")
     try:
         threading.Event().wait()

@@ -6,9 +6,8 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from standardwebhooks import Webhook, WebhookVerificationError
-
 from examples.credit.loopback import Reply, Request
+from traceway import BadSignature, webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Receiver:
     """An Answer for `POST` deliveries signed with `secret` (`whsec_...`); called from several threads."""
 
     def __init__(self, secret: str) -> None:
-        self._webhook = Webhook(secret)
+        self._secret = secret
         self._lock = threading.Lock()
         self._payloads: dict[str, Any] = {}
         self._repeated = 0
@@ -32,11 +31,11 @@ class Receiver:
 
     def __call__(self, request: Request) -> Reply:
         try:
-            payload = self._webhook.verify(request.body, dict(request.headers))
-        except (WebhookVerificationError, ValueError) as error:
+            payload = webhooks.verify(self._secret, request.headers, request.body)
+        except BadSignature as error:
             with self._lock:
                 self._rejected += 1
-            return Reply(400, {"message": f"the delivery is not believed: {error}"})
+            return Reply(400, {"message": str(error)})
         with self._lock:
             identity = request.headers["webhook-id"]
             self._repeated += identity in self._payloads

@@ -7,8 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
@@ -16,6 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from examples.credit.receiver import Tally
+from traceway.records import Step
 
 LINE_EVERY_SECONDS = 2.0
 
@@ -106,16 +105,16 @@ class Terminal:
             f"webhook deliveries: {tally.verified} verified, {tally.repeated} repeated, {tally.rejected} rejected",
         )
 
-    def steps(self, execution_id: str, steps: Sequence[Mapping[str, Any]]) -> None:
-        """One execution, step by step, as `GET /v1/executions/{id}/steps` gives it."""
+    def steps(self, execution_id: str, steps: Sequence[Step]) -> None:
+        """One execution, step by step."""
         self.say(f"\nexecution {execution_id}, step by step:")
         for step in steps:
-            after = f" after {', '.join(step['dependsOn'])}" if step["dependsOn"] else ""
-            attempts = f"{len(step['attempts'])} attempt(s)"
-            self.say(f"\n{step['name']} ({step['type']}){after}: {step['status']}, {attempts}, {_took(step)}")
+            after = f" after {', '.join(step.depends_on)}" if step.depends_on else ""
+            attempts = f"{len(step.attempts)} attempt(s)"
+            self.say(f"\n{step.name} ({step.type}){after}: {step.status}, {attempts}, {_took(step)}")
             view = Table.grid(Column(width=9), Column(overflow="fold"), padding=(0, 1))
-            for side in ("input", "output"):
-                view.add_row(f"  {side}", Text(json.dumps(step[side], ensure_ascii=False)))
+            for side, value in (("input", step.input), ("output", step.output)):
+                view.add_row(f"  {side}", Text(json.dumps(value, ensure_ascii=False)))
             self.console.print(view)
 
 
@@ -129,8 +128,7 @@ def _rank(outcome: str) -> tuple[int, str]:
     return (order.index(outcome) if outcome in order else len(order), outcome)
 
 
-def _took(step: Mapping[str, Any]) -> str:
-    if not step["startedAt"] or not step["finishedAt"]:
+def _took(step: Step) -> str:
+    if not step.started_at or not step.finished_at:
         return "never begun"
-    took = datetime.fromisoformat(step["finishedAt"]) - datetime.fromisoformat(step["startedAt"])
-    return f"{took.total_seconds() * 1000:.0f} ms"
+    return f"{(step.finished_at - step.started_at).total_seconds() * 1000:.0f} ms"

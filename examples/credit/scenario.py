@@ -1,4 +1,4 @@
-"""The main job, as any client of the HTTP API would do it: publish, store, execute, wait, read back."""
+"""The main job, as anybody's program would do it with the client: publish, store, execute, wait, read back."""
 
 from __future__ import annotations
 
@@ -8,20 +8,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypeVar
 
-from examples.credit.api import CONNECTIONS, Api, Unanswered
 from examples.credit.data import Case
 from examples.credit.report import Terminal
 from examples.credit.workflow import template
+from traceway import Traceway
+from traceway.drivers import Direct
+from traceway.records import OrchestrationLog, Step
+from traceway.resources.executions import Execution
 
 T = TypeVar("T")
-TERMINAL = frozenset({"workflow_succeeded", "workflow_failed", "workflow_cancelled"})
+CONNECTIONS = 8
 POLL_SECONDS = 0.5
 STALL_SECONDS = 180.0
 """After so long without one execution ending, the demo gives up."""
 OUTCOMES = frozenset({"pass", "refer", "fail"})
+
+
+class Stalled(Exception):
+    """Nothing moved for STALL_SECONDS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class Result:
     complaints: Counter[str]
     seconds: float
     shown: str
-    steps: list[dict[str, Any]]
+    steps: list[Step]
 
     def went_well(self) -> bool:
         """Every execution succeeded with an outcome of the workflow, every step of the shown one too."""
@@ -44,7 +50,7 @@ class Result:
             set(self.statuses) == {"workflow_succeeded"}
             and {outcome for outcome, _ in self.outcomes} <= OUTCOMES
             and not self.complaints
-            and all(step["status"] == "succeeded" for step in self.steps)
+            and all(step.status == "succeeded" for step in self.steps)
         )
 
 
@@ -52,63 +58,56 @@ class Result:
 class Scenario:
     """One run over `cases`; `run` is a word of its own that makes its Idempotency-Keys."""
 
-    api: Api
+    client: Traceway
     terminal: Terminal
     cases: Sequence[Case]
     run: str
 
     def carry_out(self, definition: Mapping[str, Any]) -> Result:
-        """Do it all. Raises Unanswered when the API refuses, or nothing moves for STALL_SECONDS."""
+        """Do it all. Raises TracewayError when the API refuses or does not answer, Stalled when nothing ends."""
         workflow_id = self._publish(definition)
-        template_id = self._bind(workflow_id)
+        template_id = self.client.templates.create(template(workflow_id), idempotency_key=self._key("template")).id
         with self.terminal.meters():
             applications = self._store()
             executions = self._execute(workflow_id, template_id, applications)
             logs = self._logs(applications, executions)
-        statuses = Counter(execution["status"] for execution in executions.values())
-        outcomes = Counter((str(logs[case.reference]["outcome"]), case.verdict) for case in self.cases)
-        complaints = Counter(log["internal_error"] for log in logs.values() if log["internal_error"])
-        shown = executions[self.cases[0].reference]["id"]
-        seconds = _seconds(executions.values())
-        return Result(statuses, outcomes, complaints, seconds, shown, self._steps(shown))
+        statuses = Counter(execution.status for execution in executions.values())
+        outcomes = Counter((str(logs[case.reference].outcome), case.verdict) for case in self.cases)
+        complaints = Counter(log.internal_error for log in logs.values() if log.internal_error)
+        shown = executions[self.cases[0].reference]
+        return Result(statuses, outcomes, complaints, _seconds(executions.values()), shown.id, list(shown.steps()))
 
     def _publish(self, definition: Mapping[str, Any]) -> str:
-        workflow_id: str = self._post("/v1/workflows", definition, "workflow")["workflow_id"]
-        published = self._post(f"/v1/workflows/{workflow_id}/publish", {}, "publish")
-        self.terminal.say(
-            f"workflow {published['name']} {published['version']} published, digest {published['digest']}"
-        )
-        return workflow_id
-
-    def _bind(self, workflow_id: str) -> str:
-        made = self._post("/api/v2/data_orchestration/templates", template(workflow_id), "template")
-        identity: str = made["data"]["id"]
-        return identity
+        made = self.client.workflows.create(definition, idempotency_key=self._key("workflow"))
+        published = self.client.workflows.publish(made.id)
+        self.terminal.say(f"workflow {published.name} {published.version} published, digest {published.digest}")
+        return published.id
 
     def _store(self) -> dict[str, str]:
         """Each reference's application id."""
 
         def store(case: Case) -> str:
-            body = {"external_ref": case.reference, "data": case.application}
-            identity: str = self._post("/api/v2/applications", body, f"application-{case.reference}")["data"]["id"]
-            return identity
+            key = self._key(f"application-{case.reference}")
+            stored = self.client.applications.create(case.application, external_ref=case.reference, idempotency_key=key)
+            return stored.id
 
         return self._each("applications stored", store)
 
     def _execute(
         self, workflow_id: str, template_id: str, applications: Mapping[str, str]
-    ) -> dict[str, dict[str, Any]]:
-        """Each reference's execution as it ended, with its id, status and times."""
+    ) -> dict[str, Execution[Direct]]:
+        """Each reference's execution as it ended."""
 
         def execute(case: Case) -> str:
-            body = {"template_id": template_id, "application_id": applications[case.reference]}
-            path = "/api/v2/data_orchestration/execute"
-            identity: str = self._post(path, body, f"execute-{case.reference}")["data"]["id"]
-            return identity
+            key = self._key(f"execute-{case.reference}")
+            started = self.client.data_orchestration.execute(
+                template_id, applications[case.reference], idempotency_key=key
+            )
+            return started.id
 
         posted = self.terminal.meter("executes posted", len(self.cases))
         finished = self.terminal.meter("executions finished", len(self.cases))
-        ended: dict[str, dict[str, Any]] = {}
+        ended: dict[str, Execution[Direct]] = {}
         with _pool() as pool:
             futures = {case.reference: pool.submit(execute, case) for case in self.cases}
             moved = time.monotonic()
@@ -121,34 +120,31 @@ class Scenario:
                 finished.at(len(ended))
                 moved = time.monotonic() if fresh else moved
                 if time.monotonic() - moved > STALL_SECONDS:
-                    raise Unanswered(f"no execution ended in {STALL_SECONDS:.0f} s, {len(ended)} had until then")
+                    raise Stalled(f"no execution ended in {STALL_SECONDS:.0f} s, {len(ended)} had until then")
         return {reference: ended[identity] for reference, identity in known.items()}
 
-    def _ended(self, workflow_id: str, awaited: set[str]) -> dict[str, dict[str, Any]]:
+    def _ended(self, workflow_id: str, awaited: set[str]) -> dict[str, Execution[Direct]]:
         """Those of `awaited` that are over, by id. Reads the list, newest first, as far as any is still awaited."""
         unseen = set(awaited)
-        ended: dict[str, dict[str, Any]] = {}
-        cursor: dict[str, str] = {}
-        while unseen:
-            page = self.api.get("/v1/executions", workflowId=workflow_id, limit=100, **cursor)["data"]
-            here = {item["id"]: item for item in page["items"] if item["id"] in unseen}
-            ended |= {identity: item for identity, item in here.items() if item["status"] in TERMINAL}
-            unseen -= here.keys()
-            if not page["nextCursor"]:
+        ended: dict[str, Execution[Direct]] = {}
+        if not unseen:
+            return ended
+        for execution in self.client.executions.list(workflow_id=workflow_id):
+            if execution.id in unseen:
+                unseen.remove(execution.id)
+                if execution.is_over:
+                    ended[execution.id] = execution
+            if not unseen:
                 break
-            cursor = {"cursor": page["nextCursor"]}
         return ended
 
-    def _logs(self, applications: Mapping[str, str], executions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        def log(case: Case) -> Any:
-            orchestrations = f"/api/v2/applications/{applications[case.reference]}/data_orch"
-            return self.api.get(f"{orchestrations}/{executions[case.reference]['id']}")["data"]
+    def _logs(
+        self, applications: Mapping[str, str], executions: Mapping[str, Execution[Direct]]
+    ) -> dict[str, OrchestrationLog]:
+        def log(case: Case) -> OrchestrationLog:
+            return self.client.data_orchestration.log(applications[case.reference], executions[case.reference].id)
 
         return self._each("outcomes read", log)
-
-    def _steps(self, execution_id: str) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = self.api.get(f"/v1/executions/{execution_id}/steps")["data"]["items"]
-        return items
 
     def _each(self, title: str, work: Callable[[Case], T]) -> dict[str, T]:
         """`work` on every case, a few at a time, counted on a meter; by reference."""
@@ -161,8 +157,8 @@ class Scenario:
         meter.at(len(known))
         return known
 
-    def _post(self, path: str, body: Mapping[str, Any], name: str) -> Any:
-        return self.api.post(path, body, f"demo-{self.run}-{name}")
+    def _key(self, name: str) -> str:
+        return f"demo-{self.run}-{name}"
 
 
 @contextmanager
@@ -180,11 +176,7 @@ def _results(futures: Mapping[str, Future[T]]) -> dict[str, T]:
     return {name: future.result() for name, future in futures.items() if future.done()}
 
 
-def _seconds(executions: Iterable[Mapping[str, Any]]) -> float:
+def _seconds(executions: Iterable[Execution[Direct]]) -> float:
     """From the first creation to the last end, by the database's clock."""
-    spans = [(_time(execution["createdAt"]), _time(execution["finishedAt"])) for execution in executions]
-    return (max(end for _, end in spans) - min(start for start, _ in spans)).total_seconds()
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    spans = [(execution.created_at, execution.finished_at) for execution in executions]
+    return (max(end for _, end in spans if end) - min(start for start, _ in spans)).total_seconds()
