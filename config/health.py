@@ -11,19 +11,39 @@ from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
+from config.readable import readable
+from contract.answers import Answers, Success, Wrapping
+from contract.schema import record, words
+
 logger = structlog.get_logger(__name__)
 
 _BROKER_TIMEOUT = 0.5
 """Seconds."""
+_CHECKS = record(
+    {
+        "database": words("ok", "unavailable"),
+        "migrations": words("ok", "pending", "unknown"),
+        "broker": words("ok", "unavailable"),
+    }
+)
 
 
+@readable(Answers((Success(200, record({"status": words("ok")}), "It does.", Wrapping.NONE),)))
 def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
-    """200, always."""
+    """Whether this process answers"""
     return JsonResponse({"status": "ok"})
 
 
+@readable(
+    Answers(
+        (
+            Success(200, record({"status": words("ready"), "checks": _CHECKS}), "They can.", Wrapping.NONE),
+            Success(503, record({"status": words("unavailable"), "checks": _CHECKS}), "They cannot.", Wrapping.NONE),
+        )
+    )
+)
 def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
-    """200 when requests can be served, else 503; `checks` says of each part `ok` or what is wrong."""
+    """Whether requests can be served; a lost broker is told, but is no reason"""
     checks = {"database": _database(), "migrations": _migrations(), "broker": _broker()}
     ready = checks["database"] == checks["migrations"] == "ok"
     body = {"status": "ready" if ready else "unavailable", "checks": checks}

@@ -14,6 +14,7 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from config.code_version import code_version
+from config.masking import mask_tokens, name_request
 from config.stack.data_dir import CHECKOUT, DataDir
 
 env = environ.Env()
@@ -32,12 +33,22 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or _own_names
 PAYMENTS_SANDBOX = env.bool("PAYMENTS_SANDBOX", default=False)
 EGRESS_ALLOWED_HOSTS: list[str] = env.list("EGRESS_ALLOWED_HOSTS", default=[])
 """`host` or `host:port`: what outbound steps may reach although it is private, loopback or link-local."""
+LLM_BASE_URL = env.str("LLM_BASE_URL", "")
+"""Where llm_inference steps ask that name no endpoint."""
+STRIPE_API_URL = env.str("STRIPE_API_URL", "") or "https://api.stripe.com"
 OUTPUT_LIMIT_BYTES = env.int("OUTPUT_LIMIT_BYTES", default=1024 * 1024)
+STREAM_HEARTBEAT_SECONDS = env.float("STREAM_HEARTBEAT_SECONDS", default=15.0)
+"""How often an open stream says that it is there, and has its credential checked again."""
 WORKERS = env.int("WORKERS", default=min(16, 2 * (os.cpu_count() or 1)))
 """Child processes of one Celery worker. More than processors, because most steps wait for somebody else."""
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()
 CODE_VERSION = code_version(CHECKOUT)
 """Stands on every attempt."""
+
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+"""How many proxies stand before the web process, each of which adds to X-Forwarded-For."""
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+"""Earlier values of SECRET_KEY: what they signed or sealed is still good."""
 
 EMBEDDED_POSTGRES = not env.str("DATABASE_URL", "")
 EMBEDDED_VALKEY = not env.str("REDIS_URL", "")
@@ -108,6 +119,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "drf_spectacular_sidecar",
     "rest_framework",
     "config",
     "tenants",
@@ -117,6 +129,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "contract.http.RequestIdMiddleware",
+    "config.metrics.CountingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -203,7 +216,9 @@ LOGGING = {
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 # Local variables hold inputs, outputs and secrets: a traceback never shows them.
                 structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+                name_request,
                 structlog.processors.JSONRenderer(),
+                mask_tokens,
             ],
         }
     },

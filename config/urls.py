@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from config import errors, health
+from config import errors, health, metrics
+from config.openapi import pages
 from executions.checkout import pay
 
 handler400 = errors.bad_request
@@ -16,6 +17,9 @@ handler500 = errors.failure
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("openapi.json", pages.openapi, name="openapi"),
+    path("docs", pages.docs),
+    path("metrics", metrics.metrics),
     path("admin/", admin.site.urls),
     path("pay/<str:order_id>", pay),
     path("", include("tenants.urls")),
