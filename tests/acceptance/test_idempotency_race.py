@@ -1,4 +1,4 @@
-"""Two servers on one database, and many identical requests at the same moment: one effect, equal answers."""
+"""Two servers on one database: one effect of many identical requests, one end of a key, one limit of its requests."""
 
 from __future__ import annotations
 
@@ -99,3 +99,24 @@ def test_of_fifty_bodies_under_one_key_one_is_carried_out_and_every_other_refuse
     reasons = {answer.json()["details"]["reason"] for answer in answers if answer.status_code == 409}
     assert reasons == {"idempotency_key_reused"}
     assert len(servers.api.get("/v1/executions", workflowId=workflow)["data"]["items"]) == 1
+
+
+def test_a_key_that_is_revoked_on_one_server_opens_nothing_on_the_other_from_then_on(servers: Servers) -> None:
+    for number in range(10):
+        made = servers.api.post("/v1/api-keys", {"name": f"revoked {number}"})["data"]
+        with httpx.Client(headers={"X-API-Key": made["key"]}, timeout=30) as caller:
+            statuses = [caller.get(f"{address}/v1/me").status_code for address in servers.addresses]
+            servers.api.post(f"/v1/api-keys/{made['id']}/revoke")
+            statuses += [caller.get(f"{address}/v1/me").status_code for address in reversed(servers.addresses)]
+        assert statuses == [200, 200, 401, 401]
+
+
+def test_a_rate_limit_is_one_on_two_servers(servers: Servers) -> None:
+    key = servers.api.post("/v1/api-keys", {"name": "limited", "rateLimitPerMinute": 20})["data"]["key"]
+
+    def ask(number: int) -> int:
+        address = servers.addresses[number % 2]
+        return httpx.get(f"{address}/v1/me", headers={"X-API-Key": key}, timeout=30).status_code
+
+    with ThreadPoolExecutor(10) as pool:
+        assert Counter(pool.map(ask, range(TOGETHER))) == {200: 20, 429: TOGETHER - 20}

@@ -10,6 +10,7 @@ from django.test import Client
 
 from tenants import registry
 from tenants.models import Tenant
+from tests.integration.documented import assert_documented
 
 JSON_TYPE = "application/json"
 
@@ -41,7 +42,9 @@ class Caller:
         if self.key is not None and "Authorization" not in named and "X-API-Key" not in named:
             named["Authorization"] = f"Bearer {self.key}"
         kind = named.pop("Content-Type", JSON_TYPE)
-        return self.client.generic(method, path, text, content_type=kind, headers=named)
+        answer = self.client.generic(method, path, text, content_type=kind, headers=named)
+        assert_documented(answer)
+        return answer
 
 
 def caller(slug: str, *scopes: str) -> Caller:

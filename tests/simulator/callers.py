@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from contract import json_values
@@ -10,14 +11,16 @@ from contract.json_values import JSON
 from executions.change import AttemptEnd, Change, DueRow, Standing
 from executions.events import Happening, chain
 from executions.redrive import Recorded, redrive
-from executions.states import MOVES, STEP_MOVES, AttemptStatus, Intent, StepStatus, target
-from tests.simulator.memory import Kept
+from executions.states import MOVES, STEP_MOVES, AttemptStatus, Intent, StepStatus, TaskStatus, target
+from tests.simulator.memory import Fence, Kept
 from workflows.effects import Effect
 
 if TYPE_CHECKING:
     from tests.simulator.world import World
 
 ACTOR = "operator"
+LEASE = timedelta(seconds=6)
+"""How long a worker of an agent may stay silent; shorter than it is, so that leases end in a world's time."""
 
 
 class Callers:
@@ -57,6 +60,9 @@ class Callers:
                     self._arrive(kept, "signal", {"payload": None}, awaited["signal"])
                 elif awaited.get("approval"):
                     self._arrive(kept, "decision", _decision(index, number, approved=True))
+                elif (index, number) in kept.tasks:
+                    self._claim_one(kept, (index, number))
+                    self._say(kept, (index, number), error=None)
 
     def _cancel(self, kept: Kept) -> None:
         if kept.is_live:
@@ -73,8 +79,54 @@ class Callers:
                 self._arrive(kept, "decision", _decision(index, number, approved=approved))
                 return
 
+    def _claim(self, kept: Kept) -> None:
+        """A worker of the agent claims a task."""
+        open_ = _standing_as(kept, TaskStatus.OPEN)
+        if open_:
+            self._claim_one(kept, self._world.random.choice(open_))
+
+    def _claim_one(self, kept: Kept, fence: Fence) -> None:
+        handed = kept.tasks[fence]
+        if handed.status is TaskStatus.OPEN:
+            until = self._memory.now + LEASE
+            self._world.tell("claims", str(kept.row.id)[:8], *fence)
+            kept.tasks[fence] = replace(handed, status=TaskStatus.CLAIMED, leased_until=until)
+
+    def _work(self, kept: Kept) -> None:
+        """A worker beats, or says what came of what it has claimed, which may have been withdrawn meanwhile."""
+        choose = self._world.random
+        claimed = _standing_as(kept, TaskStatus.CLAIMED)
+        if not claimed:
+            return
+        fence, chance = choose.choice(claimed), choose.random()
+        if kept.tasks[fence].leased_until <= self._memory.now:
+            return
+        if chance < 0.2:
+            kept.tasks[fence] = replace(kept.tasks[fence], leased_until=self._memory.now + LEASE)
+        elif chance < 0.75:
+            self._say(kept, fence, error=None)
+        else:
+            retryable = choose.random() < 0.7
+            self._say(kept, fence, {"kind": "flaky", "message": "no", "details": None, "retryable": retryable})
+
+    def _say(self, kept: Kept, fence: Fence, error: JSON) -> None:
+        handed = kept.tasks[fence]
+        if handed.status is TaskStatus.CLAIMED:
+            kept.tasks[fence] = replace(handed, status=TaskStatus.REPORTED)
+            told = {"index": fence[0], "number": fence[1], "output": "done", "error": error}
+            self._arrive(kept, "task_reported", told)
+
+    def _deny(self, kept: Kept) -> None:
+        """The agent may not carry a task out any more, says a sweep."""
+        at_work = _standing_as(kept, TaskStatus.OPEN, TaskStatus.CLAIMED)
+        if at_work:
+            index, number = fence = self._world.random.choice(at_work)
+            kept.tasks[fence] = replace(kept.tasks[fence], status=TaskStatus.WITHDRAWN)
+            self._arrive(kept, "agent_denied", {"index": index, "number": number, "message": "it is suspended"})
+
     def _pause(self, kept: Kept) -> None:
         if kept.is_live and kept.standing.intent is Intent.RUN:
+            _move_tasks(kept, TaskStatus.OPEN, TaskStatus.HELD)
             paused = replace(kept.standing, intent=Intent.PAUSE, status_reason="paused")
             self._write(kept, paused, [], [Happening("execution.paused", {"by": ACTOR})])
 
@@ -84,6 +136,7 @@ class Callers:
             intent = Intent.RUN if standing.intent is Intent.PAUSE else standing.intent
             resumed = replace(standing, intent=intent, status_reason=None, quarantined_at=None, due_at=self._memory.now)
             self._write(kept, resumed, [], [Happening("execution.resumed", {"by": ACTOR})])
+            _move_tasks(self._memory.executions[kept.row.id], TaskStatus.HELD, TaskStatus.OPEN)
 
     def _skip(self, kept: Kept) -> None:
         self._overrule(kept, "skip", {"reason": "not needed"})
@@ -163,6 +216,15 @@ def _recorded(kept: Kept, index: int) -> Recorded:
     return Recorded(row, None if last is None else last.status, kind)
 
 
+def _standing_as(kept: Kept, *statuses: TaskStatus) -> list[Fence]:
+    return [fence for fence, handed in kept.tasks.items() if handed.status in statuses]
+
+
+def _move_tasks(kept: Kept, source: TaskStatus, aim: TaskStatus) -> None:
+    for fence in _standing_as(kept, source):
+        kept.tasks[fence] = replace(kept.tasks[fence], status=aim)
+
+
 def _decision(index: int, number: int, *, approved: bool) -> dict[str, JSON]:
     return {"index": index, "number": number, "approved": approved, "comment": None}
 
@@ -171,6 +233,9 @@ _TURNS = {
     "cancel": 2,
     "signal": 5,
     "decide": 5,
+    "claim": 4,
+    "work": 4,
+    "deny": 0.3,
     "pause": 3,
     "resume": 4,
     "skip": 1.5,

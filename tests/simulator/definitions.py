@@ -110,7 +110,7 @@ class _Maker:
     def _typed(self, name: str, parents: list[str], *, inside: bool) -> Step:
         """A step of any type; inside a map or a loop only of those that may stand there."""
         choose = self.random
-        kinds = {"tool": 10, "transform": 4, "wait": 3, "workflow": 2 if self.below else 0}
+        kinds = {"tool": 10, "transform": 4, "wait": 3, "agent": 2, "workflow": 2 if self.below else 0}
         if not inside:
             kinds |= {"map": 3, "loop": 2}
         kind = choose.choices(list(kinds), list(kinds.values()))[0]
@@ -121,6 +121,8 @@ class _Maker:
                 return {"name": name, "type": "transform", "config": {"output": self._read(parents)}}
             case "wait":
                 return {"name": name, "type": "wait", "config": self._wait()}
+            case "agent":
+                return {"name": name, "type": "agent", "config": {"task": "see to it"}, **self._tried_again()}
             case "workflow":
                 config = {"workflow_id": choose.choice(self.below), "input": {"key": choose.choice(["a", "b"])}}
                 return {"name": name, "type": "workflow", "config": config}
@@ -139,6 +141,9 @@ class _Maker:
         if self.random.random() < 0.6:
             step["retry"] = self._retry()
         return step
+
+    def _tried_again(self) -> dict[str, JSON]:
+        return {"retry": self._retry()} if self.random.random() < 0.4 else {}
 
     def _arguments(self, parents: list[str]) -> dict[str, JSON]:
         return {"read": self._read(parents)} if parents else {}
@@ -198,11 +203,11 @@ class _Maker:
             step["on_failure"] = "continue"
         if parents and choose.random() < 0.15:
             step["when"] = f"steps.{choose.choice(parents)}.status == '{choose.choice(['succeeded', 'failed'])}'"
-        if step["type"] in {"map", "loop", "workflow"} and choose.random() < 0.25:
+        if step["type"] in {"agent", "map", "loop", "workflow"} and choose.random() < 0.25:
             step["timeout_seconds"] = choose.choice([2, 15])
         if step["type"] in {"map", "loop", "workflow"} and choose.random() < 0.3:
             step["retry"] = {"max_attempts": 2, "initial_seconds": 1}
-        if step["type"] in {"tool_call", "workflow"} and choose.random() < 0.3:
+        if step["type"] in {"agent", "tool_call", "workflow"} and choose.random() < 0.3:
             step["compensate"] = self._compensation()
 
     def _compensation(self) -> dict[str, JSON]:

@@ -10,9 +10,8 @@ from uuid import UUID
 
 from executions.plan import is_ready, latched
 from executions.retry import MAX_LOST
-from executions.states import AttemptStatus, Intent, Status, StepStatus
+from executions.states import DEADLINE, AttemptStatus, Intent, Status, StepStatus, TaskStatus
 from executions.survey import survey
-from orchestrator.endings import DEADLINE
 from tests.simulator.history import History, require
 from tests.simulator.memory import START, Kept, Memory
 from workflows.spec import COMPENSATIONS, PARTS, OnFailure, Runnable, Spec
@@ -59,6 +58,7 @@ class Invariants:
         history.follow(after)
         self._check_statuses(history, after)
         self._check_attempts(history, before, after)
+        self._check_tasks(after)
         if after.row.standing.steps_made:
             self._recount(history, after)
         if before is not None:
@@ -96,6 +96,19 @@ class Invariants:
         for fence, attempt in (before.attempts if before is not None else {}).items():
             if attempt.status not in _OPEN:
                 require(after.attempts[fence] is attempt, f"attempt {fence} changed after its end")
+
+    def _check_tasks(self, after: Kept) -> None:
+        """A task can be claimed and reported on as long as its attempt waits, and is not open while it is paused."""
+        for fence, handed in after.tasks.items():
+            waits = after.attempts[fence].status is AttemptStatus.WAITING
+            over = handed.status is TaskStatus.CLOSED
+            require(
+                waits is not over or handed.status is TaskStatus.WITHDRAWN,
+                f"the task of attempt {fence} is {handed.status}, and that is",
+                after.attempts[fence].status,
+            )
+            held = after.is_live and after.standing.intent is Intent.PAUSE
+            require(not held or handed.status is not TaskStatus.OPEN, "paused, and open to be claimed is", fence)
 
     def _recount(self, history: History, after: Kept) -> None:
         """Counters and tokens against a survey of all steps; that whatever is ready stands as due."""

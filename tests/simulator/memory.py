@@ -3,7 +3,7 @@ session.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -12,23 +12,27 @@ from uuid import UUID
 from contract import json_values
 from contract.json_values import JSON
 from executions.change import (
+    AgentRow,
     ArrivalRow,
     Asked,
     AttemptEnd,
     AttemptRow,
     Change,
+    ClosedTask,
     DueRow,
     ExecutionRow,
+    NewTask,
     Standing,
     StepRow,
 )
 from executions.events import GENESIS, EventRow, Happening, chain
 from executions.plan import initial
-from executions.states import TERMINAL, AttemptStatus, Intent, Status, target
+from executions.states import TERMINAL, AttemptStatus, Intent, Status, TaskStatus, target
 from executions.store import Superseded
 from workflows.spec import Spec
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
+AGENT = AgentRow(UUID(int=1), "agent", "active", ("*",))
 Fence = tuple[int, int]
 
 
@@ -40,6 +44,14 @@ class Process(Protocol):
     def at(self, point: str) -> None: ...
 
     def until(self, condition: Callable[[], bool]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A task of an agent. It is claimed once at most: the attempt is the fence."""
+
+    status: TaskStatus = TaskStatus.OPEN
+    leased_until: datetime = START
 
 
 @dataclass
@@ -55,6 +67,7 @@ class Kept:
     finished: dict[Fence, datetime] = field(default_factory=dict)
     children: dict[Fence, UUID] = field(default_factory=dict)
     items: dict[int, str | None] = field(default_factory=dict)
+    tasks: dict[Fence, Handed] = field(default_factory=dict)
     due: dict[int, DueRow] = field(default_factory=dict)
     events: list[EventRow] = field(default_factory=list)
 
@@ -69,6 +82,7 @@ class Kept:
             finished=self.finished.copy(),
             children=self.children.copy(),
             items=self.items.copy(),
+            tasks=self.tasks.copy(),
             due=self.due.copy(),
             events=self.events.copy(),
         )
@@ -104,6 +118,7 @@ class Kept:
             self._end(end, change.now)
         for attempt in change.attempts:
             self._begin(attempt, worker, change.now)
+        self._hand_out(change.tasks, change.tasks_closed)
         if change.due_cleared:
             self.due.clear()
         for row in change.due_gone:
@@ -113,6 +128,16 @@ class Kept:
             assert row.index not in self.due, f"step {row.index} stands as due twice"
             self.due[row.index] = row
         self.events += change.events
+
+    def _hand_out(self, opened: Sequence[NewTask], closed: Sequence[ClosedTask]) -> None:
+        for task in opened:
+            fence = task.index, task.number
+            assert fence not in self.tasks, f"the task of attempt {fence} was handed out twice"
+            self.tasks[fence] = Handed()
+        for gone in closed:
+            handed = self.tasks.get((gone.index, gone.number))
+            if handed is not None and handed.status is not TaskStatus.WITHDRAWN:
+                self.tasks[gone.index, gone.number] = replace(handed, status=TaskStatus.CLOSED)
 
     def _begin(self, attempt: AttemptRow, worker: str, now: datetime) -> None:
         fence = attempt.index, attempt.number
@@ -165,7 +190,7 @@ class Memory:
         happenings = [Happening("execution.created", {}), Happening("execution.queued", {})]
         events, head = chain(str(identifier), 0, GENESIS, happenings, self.now)
         standing = Standing(Status.QUEUED, Intent.RUN, counters, due_at=self.now, run_id=identifier, queued_at=self.now)
-        row = ExecutionRow(identifier, version, 0, len(events), head, standing, asked, key)
+        row = ExecutionRow(identifier, version, 0, len(events), head, standing, asked, key, AGENT)
         self.executions[identifier] = Kept(row, spec.priority, events=events)
         self.inboxes[identifier] = {}
         if asked.parent_id is not None:

@@ -10,7 +10,16 @@ from typing import TypeVar
 from uuid import UUID
 
 from contract import json_values
-from executions.change import ArrivalRow, Change, ExecutionRow, Loaded, RunningAttempt, StepRow, WaitingAttempt
+from executions.change import (
+    AgentRow,
+    ArrivalRow,
+    Change,
+    ExecutionRow,
+    Loaded,
+    RunningAttempt,
+    StepRow,
+    WaitingAttempt,
+)
 from executions.states import AttemptStatus, Intent, Status, StepStatus
 from executions.store import DUE_WINDOW, Child, Result, Session, Superseded
 from tests.simulator.memory import Arrived, Kept, Memory, Process
@@ -180,6 +189,10 @@ class MemorySession:
     def live_children(self, execution_id: UUID) -> Sequence[UUID]:
         self._process.at("live children")
         return [child for child in self._memory.children.get(execution_id, ()) if self._see(child).is_live]
+
+    def agent(self, execution_id: UUID, agent_id: UUID) -> AgentRow | None:
+        own = self._see(execution_id).row.agent
+        return own if own is not None and own.id == agent_id else None
 
     def admitted(self, row: ExecutionRow, limit: int) -> bool:
         key = row.concurrency_key

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from contract import json_values
 from executions.change import RunningAttempt
-from executions.states import AttemptStatus, Status
+from executions.states import AttemptStatus, Status, TaskStatus
 from tests.simulator.memory import Kept, Memory, next_in_line
 from tests.simulator.worker import Worker
 
@@ -21,6 +22,7 @@ def sweep(memory: Memory, workers: Mapping[str, Worker], tell: Callable[..., Non
         worker.beat(memory.now)
     for kept in [kept for kept in memory.live() if memory.is_free(kept.row.id)]:
         _lose(memory, workers, kept, tell)
+        _withdraw(memory, kept, tell)
     for kept in [kept for kept in memory.live() if memory.is_free(kept.row.id)]:
         _wake_unheard(memory, kept)
     _wake_next_in_line(memory)
@@ -42,6 +44,15 @@ def _lose(memory: Memory, workers: Mapping[str, Worker], kept: Kept, tell: Calla
             if _is_orphan(memory, workers.get(kept.workers[index, number]), kept, fence):
                 tell("sweep: lost", identifier, index, number)
                 memory.arrive(identifier, "attempt_lost", {"index": index, "number": number}, "sweeper")
+
+
+def _withdraw(memory: Memory, kept: Kept, tell: Callable[..., None]) -> None:
+    """Tasks whose worker was silent for too long."""
+    for (index, number), handed in list(kept.tasks.items()):
+        if handed.status is TaskStatus.CLAIMED and handed.leased_until < memory.now:
+            tell("sweep: withdrawn", kept.row.id, index, number)
+            kept.tasks[index, number] = replace(handed, status=TaskStatus.WITHDRAWN)
+            memory.arrive(kept.row.id, "attempt_lost", {"index": index, "number": number}, "sweeper")
 
 
 def _is_orphan(memory: Memory, worker: Worker | None, kept: Kept, attempt: RunningAttempt) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from executions import plan
 from executions.states import Intent
-from orchestrator import arriving, attempts, cancelling, endings
+from orchestrator import agents, arriving, attempts, cancelling, endings
 from orchestrator.engine import Engine
 from orchestrator.look import Look
 from tests.simulator.session import MemorySession
@@ -97,6 +97,14 @@ def children_go_on_without_their_parent(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cancelling, "tell_child", lambda *_: None)
 
 
+def a_task_outlives_its_attempt(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("executions.draft.TaskProgram", int)
+
+
+def nobody_minds_a_silent_worker(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(agents, "lose", lambda *_: None)
+
+
 MUTANTS: list[tuple[Break, tuple[str, ...]]] = [
     (every_outcome_counts, ("one", "diamond")),
     (everything_lost_is_repeated, ("one once", "chain")),
@@ -111,6 +119,8 @@ MUTANTS: list[tuple[Break, tuple[str, ...]]] = [
     (what_is_tried_again_goes_on_with_its_parts, ("map in haste", "loop in haste")),
     (an_operator_ends_parts_of_what_is_not_at_work, ("map in haste", "loop in haste")),
     (children_go_on_without_their_parent, ("parents of two", "children in haste")),
+    (a_task_outlives_its_attempt, ("agents", "any agent")),
+    (nobody_minds_a_silent_worker, ("agents", "map of agents")),
 ]
 """What is broken, and the definitions at which it shows."""
 

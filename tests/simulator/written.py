@@ -40,6 +40,11 @@ def child(name: str, workflow: str, *after: str, **members: Any) -> Step:
     return {"name": name, "type": "workflow", "config": config, "depends_on": list(after), **members}
 
 
+def agent(name: str, *after: str, **members: Any) -> Step:
+    config = {"task": "see to it", "arguments": {"name": name}}
+    return {"name": name, "type": "agent", "config": config, "depends_on": list(after), **members}
+
+
 RETRY = {"max_attempts": 3, "initial_seconds": 1}
 IN_HASTE = {"timeout_seconds": 2, "retry": {"max_attempts": 3, "initial_seconds": 8}}
 UNDO = {"type": "tool_call", "config": {"tool": "again", "arguments": {}}}
@@ -100,6 +105,14 @@ WRITTEN = [
         wait("w", "m", "c", signal="stop"),
     ),
     definition("approved", wait("a", approval=True, timeout_seconds=20), once("b", "a")),
+    definition("agents", agent("a", retry=RETRY), agent("b", "a"), tool("c", "b")),
+    definition("agents in haste", agent("a", retry=RETRY, timeout_seconds=9), agent("b", "a", timeout_seconds=9)),
+    definition(
+        "map of agents", mapped("m", 4, agent("x", retry=RETRY), max_parallel=2, tolerate=1), tool("after", "m")
+    ),
+    definition("loop of agents", loop("l", [agent("a"), tool("b", "a")], until="index >= 1")),
+    definition("any agent", agent("a"), agent("b"), tool("j", "a", "b", join={"n": "any", "rest": "cancel"})),
+    definition("agents undone", agent("a", compensate=UNDO), agent("b", "a", compensate=UNDO_ONCE), tool("c", "b")),
     definition("signalled twice", wait("a", signal="go"), wait("b", "a", signal="go"), tool("c", "b")),
     definition("in line", tool("a"), wait("b", "a", seconds=1), concurrency={"key": "${{ input.key }}", "limit": 1}),
     definition("in line twice", tool("a"), concurrency={"key": "${{ input.key }}", "limit": 2}, priority=3),

@@ -15,6 +15,9 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 OUTSIDE = {"tests", "examples"}
+CLIENT = CHECKOUT / "client" / "traceway"
+PRODUCT = CHECKOUT / "pyproject.toml"
+CLIENT_PROJECT = CHECKOUT / "client" / "pyproject.toml"
 
 
 def import_rules() -> dict[str, Any]:
@@ -31,14 +34,36 @@ def contract(name: str) -> dict[str, Any]:
 
 
 def python_files() -> list[Path]:
-    """Every source file of the rooms, migrations left out."""
-    files = [path for room in import_rules()["root_packages"] for path in (CHECKOUT / room).rglob("*.py")]
+    """Every source file of the rooms and of the client, migrations left out."""
+    folders = [CLIENT, *(CHECKOUT / room for room in contract("rooms")["layers"])]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
     return [path for path in files if "migrations" not in path.parts]
 
 
 def test_every_package_at_the_top_is_a_room_with_a_layer() -> None:
     packages = {path.parent.name for path in CHECKOUT.glob("*/__init__.py")} - OUTSIDE
-    assert packages == set(import_rules()["root_packages"]) == set(contract("rooms")["layers"])
+    assert packages == set(contract("rooms")["layers"]) == set(import_rules()["root_packages"]) - {CLIENT.name}
+
+
+def test_the_client_and_the_service_import_nothing_of_each_other() -> None:
+    rooms = set(contract("rooms")["layers"])
+    there, back = contract("client"), contract("service")
+    assert set(there["source_modules"]) == set(back["forbidden_modules"]) == {CLIENT.name}
+    assert rooms == set(back["source_modules"]) == set(there["forbidden_modules"]) - {"django"}
+
+
+def test_the_client_declares_what_it_imports_and_all_of_it_is_the_products_too() -> None:
+    declared = [tomllib.loads(path.read_text())["project"]["dependencies"] for path in (PRODUCT, CLIENT_PROJECT)]
+    product, client = ({spelled(NAME.findall(line)[0]) for line in lines} for lines in declared)
+    assert client < product
+    providers = packages_distributions()
+    used = {
+        spelled(name)
+        for path, module in imported()
+        if path.is_relative_to(CLIENT)
+        for name in providers.get(module, [])
+    }
+    assert used - {CLIENT.name} == client
 
 
 @pytest.mark.parametrize("module", contract("pure")["source_modules"])
@@ -78,7 +103,9 @@ def test_every_library_that_is_imported_is_declared() -> None:
     undeclared = {
         (named(path), module)
         for path, module in imported()
-        if module in providers and not declared & {spelled(name) for name in providers[module]}
+        if module in providers
+        and module != CLIENT.name
+        and not declared & {spelled(name) for name in providers[module]}
     }
     assert undeclared == set()
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +12,6 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from examples.credit.api import Abandoned, Api, Unanswered
 from examples.credit.bureau import bureau
 from examples.credit.data import Case, cases
 from examples.credit.loopback import Reply, Request, serving
@@ -196,48 +192,3 @@ def test_a_service_refuses_a_body_that_is_too_large() -> None:
     with serving(lambda _: Reply(200, {})) as address:
         assert httpx.post(address, content=b"x" * 65537, trust_env=False).status_code == 413
         assert httpx.post(address, content=b"x" * 65536, trust_env=False).status_code == 200
-
-
-def test_the_client_sends_a_request_again_under_the_same_key_until_it_is_answered() -> None:
-    answers = [Reply(503, {}), Reply(429, {}), Reply(201, {"id": "x"})]
-    heard: list[Request] = []
-
-    def answer(request: Request) -> Reply:
-        heard.append(request)
-        return answers[len(heard) - 1]
-
-    with serving(answer) as address, closing(Api(address, "tw_live_x")) as api:
-        assert api.post("/v1/workflows", {"name": "w"}, "key-1") == {"id": "x"}
-    assert [request.headers["idempotency-key"] for request in heard] == ["key-1"] * 3
-    assert [request.headers["authorization"] for request in heard] == ["Bearer tw_live_x"] * 3
-    assert [request.body for request in heard] == [b'{"name":"w"}'] * 3
-
-
-@pytest.mark.parametrize("status", [400, 401, 404, 409, 422, 500])
-def test_the_client_takes_a_refusal_for_an_answer(status: int) -> None:
-    heard: list[Request] = []
-
-    def answer(request: Request) -> Reply:
-        heard.append(request)
-        return Reply(status, {"message": "no"})
-
-    refused = pytest.raises(Unanswered, match=f"POST /v1/workflows: {status} .*no")
-    with serving(answer) as address, closing(Api(address, "k")) as api, refused:
-        api.post("/v1/workflows", {}, "key-1")
-    assert len(heard) == 1
-
-
-def test_a_closed_client_stops_sending_again() -> None:
-    called = threading.Event()
-
-    def answer(_: Request) -> Reply:
-        called.set()
-        return Reply(503, {})
-
-    with serving(answer) as address, ThreadPoolExecutor(1) as pool:
-        api = Api(address, "k")
-        pending = pool.submit(api.get, "/v1/executions")
-        assert called.wait(10)
-        api.close()
-        with pytest.raises(Abandoned):
-            pending.result(timeout=10)

@@ -80,7 +80,7 @@ def test_the_state_machine_is_the_one_of_the_table() -> None:
 def test_every_setting_is_in_the_table_and_every_row_is_a_setting() -> None:
     sources = [CHECKOUT / "config" / "settings.py", CHECKOUT / "config" / "stack" / "data_dir.py"]
     source = "\n".join(path.read_text() for path in sources)
-    read = set(re.findall(r"""(?:env\.(?:str|int|bool|list)|environ\.get)\("([A-Z_]+)\"""", source))
+    read = set(re.findall(r"""(?:env\.(?:str|int|float|bool|list)|environ\.get)\("([A-Z_]+)\"""", source))
     table = page("operations.md").split("## Settings")[1].split("## Logs")[0]
     rows = {
         name

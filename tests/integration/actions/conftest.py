@@ -8,6 +8,7 @@ from django.conf import settings
 from orchestrator.actions.action import Action
 from orchestrator.actions.carrying import Carrier
 from orchestrator.actions.http import HttpAction
+from orchestrator.actions.llm_inference import LlmAction
 from orchestrator.actions.tool_call import ToolCallAction
 from orchestrator.actions.webhook import WebhookAction
 from orchestrator.held import Held
@@ -31,6 +32,7 @@ def world(alice: Tenant) -> Iterator[World]:
     with client(LOOPBACK) as outbound:
         actions: dict[str, Action] = {
             "http": HttpAction(outbound),
+            "llm_inference": LlmAction(outbound, None),
             "tool_call": ToolCallAction(tools.registry),
             "webhook": WebhookAction(outbound),
         }

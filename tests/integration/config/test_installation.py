@@ -16,9 +16,9 @@ from config.checks import no_sandbox_payments
 from config.stack.data_dir import CHECKOUT
 
 PROCESSES = (
-    "config.wsgi",
+    "config.asgi",
+    "config.server",
     "config.stack.supervisor",
-    "gunicorn.workers.gthread",
     "celery.bin.worker",
     "celery.concurrency.prefork",
     "kombu.transport.redis",

@@ -163,6 +163,7 @@ def test_a_tool_that_asks_is_told_and_may_stop_by_itself(alice: Tenant, world: W
         lease.end()
     assert ended(execution) == CANCELLED
     assert result(execution, "nap")["kind"] == "cancelled"
+    assert (statuses(execution), attempts(execution, "nap")) == ({"nap": "cancelled"}, ["cancelled"])
 
 
 def test_a_cancel_that_comes_with_the_last_outcome_still_cancels(alice: Tenant, world: World) -> None:

@@ -30,5 +30,5 @@ def test_every_excerpt_is_run_by_a_test() -> None:
 
 def test_every_file_of_tests_that_the_page_names_exists() -> None:
     named = re.findall(r"`(?:tests/integration/engine/)?(test_[a-z_]+\.py)`", PAGE.read_text())
-    assert len(named) == 9
+    assert len(named) == 10
     assert [name for name in named if not (Path(__file__).parent / name).exists()] == []

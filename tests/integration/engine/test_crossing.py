@@ -261,7 +261,7 @@ def test_of_two_decisions_at_the_same_moment_the_first_counts(
     world.drain()
 
     def decide(approved: bool) -> Callable[[], None]:
-        return lambda: commands.decide(execution.id, "ok", approved=approved, comment=None, actor=BY, decider=None)
+        return lambda: commands.decide(execution.id, "ok", approved=approved, comment=None, actor=BY, called=None)
 
     refusals = in_turn(execution, decide(approved_first), decide(not approved_first))
 

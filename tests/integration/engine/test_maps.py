@@ -67,7 +67,7 @@ def test_results_are_in_the_order_of_the_items_whatever_order_they_end_in(alice:
     execution = run(alice, world, mapped(["a", "b", "c"], {"type": "wait", "config": {"approval": True}}))
     for number in (2, 0, 1):
         step = f"each[{number}]"
-        commands.decide(execution.id, step, approved=True, comment=str(number), actor="key:k", decider=None)
+        commands.decide(execution.id, step, approved=True, comment=str(number), actor="key:k", called=None)
         world.drain()
     items = output(execution)["each"]["items"]
     assert [item["payload"]["comment"] for item in items] == ["0", "1", "2"]
@@ -170,7 +170,7 @@ def test_a_map_that_gives_up_begins_no_further_item_and_cancels_those_that_wait(
 def test_items_that_wait_are_cancelled_once_too_many_others_failed(alice: Tenant, world: World) -> None:
     step = {"type": "wait", "config": {"approval": True}}
     execution = run(alice, world, mapped([1, 2, 3], step) | {"on_failure": "continue"}, noop("b"))
-    commands.decide(execution.id, "each[1]", approved=False, comment=None, actor="key:k", decider=None)
+    commands.decide(execution.id, "each[1]", approved=False, comment=None, actor="key:k", called=None)
     world.drain()
     assert parts(execution) == ["cancelled", "failed", "cancelled"]
     assert statuses(execution)["each"] == "failed"

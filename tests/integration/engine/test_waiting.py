@@ -39,7 +39,11 @@ def signal(execution: Execution, name: str, payload: Any = None) -> None:
 
 
 def decide(execution: Execution, step: str, *, approved: bool, comment: str | None = None) -> None:
-    commands.decide(execution.id, step, approved=approved, comment=comment, actor="key:ann", decider="ann")
+    commands.decide(execution.id, step, approved=approved, comment=comment, actor="key:ann", called={"ann"})
+
+
+def events(execution: Execution) -> list[str]:
+    return list(execution.events.order_by("sequence").values_list("type", flat=True))
 
 
 def test_a_wait_of_seconds_ends_when_they_are_over_and_no_sooner(alice: Tenant, world: World) -> None:
@@ -101,7 +105,7 @@ def test_a_signal_ends_the_wait_and_its_payload_goes_on(alice: Tenant, world: Wo
     signal(execution, "paid", {"amount": 5})
     world.drain()
     assert output(execution) == {"sum": 5}
-    assert result(execution, "paid") == {"by": "signal", "signal": "paid", "payload": {"amount": 5}}
+    assert result(execution, "paid") == {"by": "signal", "payload": {"amount": 5}}
 
 
 def test_signals_that_come_early_are_kept_and_taken_in_order_one_by_each_wait(alice: Tenant, world: World) -> None:
@@ -238,6 +242,19 @@ def test_an_approval_whose_deadline_passes_fails(alice: Tenant, world: World) ->
     world.drain_after(61)
     assert ended(execution)[0] == "workflow_failed"
     assert result(execution, "ok")["kind"] == "timeout"
+
+
+def test_the_execution_waits_once_its_last_step_does(alice: Tenant, world: World) -> None:
+    execution = run(alice, world, wait("w", signal="s"), wait("v", signal="t"))
+    told_in_order = ["step.started", "step.waiting", "step.started", "step.waiting", "execution.waiting"]
+    assert events(execution)[-5:] == told_in_order
+
+
+def test_a_loop_that_waits_for_nothing_outside_never_says_that_it_waits(alice: Tenant, world: World) -> None:
+    rounds = {"body": [transform("n", "${{ index }}")], "until": "steps.n.output == 2", "max_iterations": 5}
+    execution = run(alice, world, {"name": "again", "type": "loop", "config": rounds})
+    assert ended(execution) == ("workflow_succeeded", None)
+    assert {"execution.waiting", "execution.resumed"}.isdisjoint(events(execution))
 
 
 def test_the_execution_says_that_it_waits_and_that_it_goes_on(alice: Tenant, world: World) -> None:

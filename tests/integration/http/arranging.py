@@ -21,7 +21,7 @@ _numbers = count()
 
 def published(alice: Caller, steps: Any = ECHO, **members: Any) -> str:
     """The id of a workflow of `alice`, published with these steps."""
-    made = alice.post("/v1/workflows", {"name": f"workflow-{next(_numbers)}", "steps": steps, **members})
+    made = alice.post("/v1/workflows", {"name": f"over-http-{next(_numbers)}", "steps": steps, **members})
     assert made.status_code == 201, made.content
     workflow_id: str = made.json()["id"]
     assert alice.post(f"/v1/workflows/{workflow_id}/publish").status_code == 200

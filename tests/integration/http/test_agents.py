@@ -51,3 +51,42 @@ def test_a_revoked_agent_stays_revoked(alice: Caller, verb: str) -> None:
     assert answer.status_code == 409
     assert answer.json()["details"]["reason"] == "agent_revoked"
     assert alice.get(f"/v1/agents/{agent['id']}").json()["status"] == "revoked"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["", "!", "!!http:run", " http:run", "http:run ", "! http:run", "!http:run\n", "a\tb", "x" * 256, 1, None],
+)
+def test_what_names_no_actions_is_refused_where_it_stands(alice: Caller, pattern: object) -> None:
+    answer = alice.post("/v1/agents", {"name": "scout", "actions": ["*", pattern]})
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["details"]["errors"]] == ["/actions/1"]
+    assert len(alice.get("/v1/agents").json()["items"]) == 1
+
+
+@pytest.mark.parametrize("pattern", ["*", "!*", "a", "tool_call:look up", "fetch_data", "käse:*", "!x" + "y" * 253])
+def test_what_names_actions_is_kept_as_it_was_written(alice: Caller, pattern: str) -> None:
+    assert alice.post("/v1/agents", {"name": "scout", "actions": [pattern]}).json()["actions"] == [pattern]
+
+
+def test_an_agent_has_every_action_unless_said_otherwise_and_none_is_possible(alice: Caller) -> None:
+    assert alice.post("/v1/agents", {"name": "any"}).json()["actions"] == ["*"]
+    assert alice.post("/v1/agents", {"name": "null", "actions": None}).json()["actions"] == ["*"]
+    assert alice.post("/v1/agents", {"name": "none", "actions": []}).json()["actions"] == []
+    assert alice.post("/v1/agents", {"name": "many", "actions": ["a"] * 100}).status_code == 201
+    assert alice.post("/v1/agents", {"name": "more", "actions": ["a"] * 101}).status_code == 400
+
+
+def test_an_agent_may_be_described(alice: Caller) -> None:
+    for given, shown in (("looks about", "looks about"), ("", None), (None, None)):
+        body = {"name": f"scout {given}", "description": given}
+        assert alice.post("/v1/agents", body).json()["description"] == shown
+    assert alice.post("/v1/agents", {"name": "x", "description": "x" * 4097}).status_code == 400
+
+
+def test_a_state_that_it_has_already_is_no_conflict(alice: Caller) -> None:
+    agent = alice.post("/v1/agents", {"name": "scout"}).json()
+    for verb, status in (("activate", "active"), ("suspend", "suspended"), ("revoke", "revoked")):
+        for _ in range(2):
+            answer = alice.post(f"/v1/agents/{agent['agent_id']}/{verb}")
+            assert (answer.status_code, answer.json()["status"]) == (200, status)

@@ -89,7 +89,7 @@ def test_pay_queues_the_execution_and_a_second_click_changes_nothing(order: Paym
     assert status(order) == ("workflow_queued", "paid")
     order.refresh_from_db()
     assert order.reference == f"sandbox-{order.order_id}"
-    assert Execution.objects.get().event_sequence == 5
+    assert Execution.objects.get().event_sequence == 6
     shown = visit(order.order_id).content.decode()
     assert "Paid" in shown
     assert "<form" not in shown
@@ -97,10 +97,10 @@ def test_pay_queues_the_execution_and_a_second_click_changes_nothing(order: Paym
 
 def test_decline_cancels_the_execution(order: Payment) -> None:
     press(order, "decline")
-    assert status(order) == ("workflow_cancelled", "expired")
+    assert status(order) == ("workflow_cancelled", "failed")
     assert Execution.objects.get().status_reason == "payment declined"
     shown = visit(order.order_id).content.decode()
-    assert "cannot be paid any more" in shown
+    assert "was declined" in shown
     assert "<form" not in shown
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contract.http import BODY_LIMIT
+from contract.http import BODY_LIMIT, DEFINITION_LIMIT
 from tests.integration.http.arranging import creation
 from tests.integration.http.doors import (
     DOORS,
@@ -21,6 +21,8 @@ from tests.integration.http.doors import (
     world_of,
 )
 from tests.integration.http_client import Caller
+
+TAKE_DEFINITIONS = {"create workflow", "replace workflow", "validate"}
 
 
 @pytest.fixture
@@ -66,11 +68,12 @@ def test_sixty_four_levels_are_taken(alice: Caller, alices: World) -> None:
 
 def test_too_much_and_of_the_wrong_kind(alice: Caller, alices: World) -> None:
     with nothing_written():
-        for route in MUTATIONS.values():
-            assert_refused(send(alice, route, alices, b"x" * (BODY_LIMIT + 1)), route, 413, "payload_too_large")
+        for name, route in MUTATIONS.items():
+            limit = DEFINITION_LIMIT if name in TAKE_DEFINITIONS else BODY_LIMIT
+            assert_refused(send(alice, route, alices, b"x" * (limit + 1)), route, 413, "payload_too_large")
             for kind in ("text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", ""):
                 answer = send(alice, route, alices, b'{"a": 1}', Content_Type=kind)
-                assert_refused(answer, route, 415, "unsupported_media_type")
+                assert_refused(answer, route, 415, "unsupported_media_type", field="header.Content-Type")
 
 
 def test_an_unknown_member_is_named(alice: Caller, alices: World) -> None:

@@ -77,6 +77,19 @@ def test_a_request_id_that_is_well_formed_is_kept(alice: Caller, given: str) -> 
     assert answer.headers["X-Request-ID"] == answer.json()["requestId"] == given
 
 
+def test_a_mutation_can_be_found_in_the_log_by_its_request_id(alice: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    alice.post("/v1/agents", {"name": "scout"}, X_Request_ID="abc-123")
+    [line] = [record.__dict__["msg"] for record in caplog.records if record.name == "contract.http"]
+    said = {name: line[name] for name in ("event", "request_id", "method", "path", "status")}
+    assert said == {
+        "event": "request_answered",
+        "request_id": "abc-123",
+        "method": "POST",
+        "path": "/v1/agents",
+        "status": 201,
+    }
+
+
 @pytest.mark.parametrize("given", ["", "a" * 65, "a b", "a\nb", "ü"])
 def test_any_other_is_made(stranger: Caller, given: str) -> None:
     for path in ("/v1/me", "/nowhere", "/healthz"):

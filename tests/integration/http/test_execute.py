@@ -83,6 +83,21 @@ def test_a_config_is_resolved_as_far_as_nothing_has_to_run_first(alice: Caller) 
     assert {step["config"]["tool"] for step in shown} == {"noop"}
 
 
+def test_a_transform_shows_its_output_where_nothing_has_to_run_first(alice: Caller) -> None:
+    steps = [
+        transform("known", "${{ parameters.p }} of ${{ input.a }}"),
+        transform("later", "${{ steps.known.output }}", "known"),
+        transform("unsaid", "${{ parameters.q }}"),
+    ]
+    body = {"input": {"a": 1}, "parameters": {"p": "x"}}
+    shown = dry(alice, published(alice, steps), body, X_Tenant_ID="alice")["steps"]
+    assert {step["name"]: step["config"] for step in shown} == {
+        "known": {"output": "x of 1"},
+        "later": {"output": "${{ steps.known.output }}"},
+        "unsaid": {"output": "${{ parameters.q }}"},
+    }
+
+
 def test_a_plan_shows_no_secret(alice: Caller) -> None:
     call = {"url": "https://example.com/", "payload": {}, "secret": "whsec_" + "c2VjcmV0" * 4}
     headers = {"authorization": "Bearer hidden", "x-shown": "shown"}

@@ -85,6 +85,8 @@ def test_reading_costs_the_same_for_one_and_for_many(alice: Caller, path: str, c
         ("externalRef=rare", "tenant_id external_ref"),
         ("sourceEntityId=rare", "tenant_id source_entity_id"),
         ("sourceSystem=rare", "tenant_id source_system"),
+        ("createdBefore=2026-01-01T00:00:00Z", "tenant_id id"),
+        ("status=workflow_failed&workflowId=01a2022d-9dbb-7513-ad1b-93c2e182697b", "tenant_id workflow_id status"),
     ],
 )
 def test_every_list_is_read_from_an_index_in_its_order(alice: Caller, query: str, condition: str) -> None:
@@ -95,10 +97,10 @@ def test_every_list_is_read_from_an_index_in_its_order(alice: Caller, query: str
         assert alice.get(f"{LIST}?{query}").status_code == 200
     [statement] = [found["sql"] for found in captured if 'FROM "execution"' in found["sql"]]
     plan = plan_of(statement)
-    assert "Sort" not in plan, plan
-    leading = re.search(r"Index Cond: (.*tenant_id.*)", plan)
-    assert leading is not None, plan
-    assert all(column in leading[1] for column in condition.split()), plan
+    keys = plan.partition("Limit")[2]
+    assert "->  Sort" not in keys, plan
+    read = re.findall(r"Index Cond: (.*tenant_id.*)", keys)
+    assert any(all(column in columns for column in condition.split()) for columns in read), plan
 
 
 def multiply(execution_id: str, times: int) -> None:
@@ -122,7 +124,7 @@ def multiply(execution_id: str, times: int) -> None:
 
 def plan_of(statement: str) -> str:
     with connection.cursor() as cursor:
-        for kind in ("seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin"):
+        for kind in ("seqscan", "bitmapscan", "hashjoin", "mergejoin"):
             cursor.execute(f"SET LOCAL enable_{kind} = off")
         cursor.execute(f"EXPLAIN {statement}")
         return "\n".join(row[0] for row in cursor.fetchall())

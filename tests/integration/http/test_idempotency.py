@@ -17,6 +17,7 @@ from django.utils import timezone
 from tenants import idempotency, registry
 from tenants.idempotency import Once, digest_of
 from tenants.models import Agent, ApiKey, IdempotentRequest
+from tests.integration.http.arranging import published
 from tests.integration.http_client import Caller, caller
 
 
@@ -31,11 +32,27 @@ def test_a_repeat_is_given_the_first_answer_and_does_nothing(alice: Caller) -> N
     assert Agent.objects.filter(name="scout").count() == 1
 
 
+@pytest.mark.parametrize("number", [b"1", b"1.0", b"1e0", b"10e-1"])
+def test_a_number_written_otherwise_is_the_same_body(alice: Caller, number: bytes) -> None:
+    body = b'{"data": {"amount": %s, "of": [0]}}'
+    first = alice.post("/api/v2/applications", body % b"1.0", Idempotency_Key="k")
+    again = alice.post("/api/v2/applications", body.replace(b"[0]", b"[-0.0]") % number, Idempotency_Key="k")
+    assert (again.status_code, again.content) == (201, first.content)
+
+
+@pytest.mark.parametrize("other", [b"true", b'"1"', b"1.5", b"[1]", b"1e308"])
+def test_another_value_is_another_body(alice: Caller, other: bytes) -> None:
+    assert alice.post("/api/v2/applications", b'{"data": {"amount": 1}}', Idempotency_Key="k").status_code == 201
+    answer = alice.post("/api/v2/applications", b'{"data": {"amount": %s}}' % other, Idempotency_Key="k")
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_key_reused")
+
+
 def test_another_body_under_the_same_key_is_a_conflict(alice: Caller) -> None:
     alice.post("/v1/agents", {"name": "scout"}, Idempotency_Key="k")
     answer = alice.post("/v1/agents", {"name": "other"}, Idempotency_Key="k")
     assert answer.status_code == 409
     assert answer.json()["details"]["reason"] == "idempotency_key_reused"
+    assert answer.json()["details"]["errors"][0]["field"] == "header.Idempotency-Key"
     assert not Agent.objects.filter(name="other").exists()
 
 
@@ -94,6 +111,18 @@ def test_a_key_is_one_to_255_printable_characters(alice: Caller, key: str) -> No
     answer = alice.post("/v1/agents", {"name": "scout"}, Idempotency_Key=key)
     assert answer.status_code == 400
     assert not Agent.objects.filter(name="scout").exists()
+
+
+@pytest.mark.parametrize("spelling", ["utf-8", "latin-1"])
+def test_a_key_beyond_ascii_is_the_same_in_header_and_body(alice: Caller, spelling: str) -> None:
+    key = "é" * 255
+    as_received = key.encode(spelling).decode("latin-1")
+    body = {"workflowId": published(alice), "sourceSystem": "s", "sourceEntityType": "t", "idempotencyKey": key}
+    first = alice.post("/v1/executions", body, Idempotency_Key=as_received)
+    assert (first.status_code, first.json()["data"]["execution"]["idempotencyKey"]) == (200, key)
+    assert alice.post("/v1/executions", body).content == first.content
+    [detail] = alice.post("/v1/executions", {**body, "sourceSystem": "other"}).json()["details"]
+    assert (detail["field"], detail["code"]) == ("/idempotencyKey", "idempotency_key_reused")
 
 
 def test_the_longest_key_is_taken(alice: Caller) -> None:

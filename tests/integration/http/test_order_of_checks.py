@@ -62,7 +62,7 @@ def test_json_may_say_that_it_is_utf_8(alice: Caller, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
+    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "application/json; v=1; charset=latin-1"]
 )
 def test_any_other_type_is_refused_unless_there_is_no_body(alice: Caller, kind: str) -> None:
     assert alice.post("/v1/agents", {"name": "scout"}, Content_Type=kind).status_code == 415

@@ -232,6 +232,14 @@ def test_what_was_cancelled_before_it_was_paid_for_is_not_redriven(alice: Caller
         assert refusal(redrive(alice, execution["id"])) == (409, "payment_required")
 
 
+def test_a_preview_takes_no_idempotency_key(alice: Caller) -> None:
+    execution = failed(alice, fails("only"))
+    asked = f"/v1/executions/{execution}/redrive"
+    assert alice.post(asked, {"preview": True}, Idempotency_Key="k").status_code == 200
+    assert "Idempotent-Replayed" not in alice.post(asked, {"preview": True}, Idempotency_Key="k").headers
+    assert alice.post(asked, {}, Idempotency_Key="k").json()["data"]["status"] == "workflow_queued"
+
+
 def test_a_preview_says_what_would_be_kept_and_repeated_and_writes_nothing(alice: Caller) -> None:
     execution = failed(alice, noop("first"), transform("made", 1, "first"), fails("second", "made"))
     seq = Execution.objects.get(id=execution).seq

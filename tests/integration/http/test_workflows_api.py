@@ -125,6 +125,12 @@ def test_what_was_got_can_be_put_back(alice: Caller) -> None:
     assert alice.put(path, {**workflow, "version": "1.1.0", "colour": "red"}).status_code == 400
 
 
+@pytest.mark.parametrize("version", ["1.0.1", "1", "%00", "1.0.0%00", "%F0%9F%98%80"])
+def test_what_is_no_version_of_the_workflow_is_not_found(alice: Caller, version: str) -> None:
+    workflow = alice.post("/v1/workflows", definition()).json()
+    assert alice.get(f"/v1/workflows/{workflow['id']}/versions/{version}").status_code == 404
+
+
 def test_a_rollback_makes_an_earlier_version_live_at_once(alice: Caller) -> None:
     workflow = published(alice)
     path = f"/v1/workflows/{workflow['id']}"

@@ -4,8 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from executions.models import Application, Arrival, Attempt, DueStep, EarlierRun, Event, Execution, Step, Worker
+from executions import commands
+from executions.models import (
+    Application,
+    Arrival,
+    Attempt,
+    DueStep,
+    EarlierRun,
+    Event,
+    Execution,
+    Payment,
+    PaymentEvent,
+    Step,
+    Task,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    Worker,
+)
+from executions.payments import accounts
+from executions.webhooks.fan_out import fan_out
 from tenants.models import Tenant
+from tenants.registry import default_agent_of
 from tests.integration.engine.world import noop, published, submitted
 
 PRICE = {"amount": 4950, "currency": "EUR"}
@@ -16,6 +36,18 @@ BOOT = "01890000-0000-7000-8000-000000000000"
 def unpaid(tenant: Tenant) -> Execution:
     """An execution that awaits its payment."""
     return submitted(tenant, published(tenant, [noop("only")], price=PRICE))
+
+
+def given_back(tenant: Tenant) -> Payment:
+    """An order, by an account with a provider, that was paid and, in part, given back; and an event too early."""
+    accounts.use_by_hand(tenant)
+    payment = commands.confirm_payment(unpaid(tenant).payment, "bank-1", "key:k")
+    payment, _ = commands.refund_payment(payment, 1000, "too slow", "key:k")
+    PaymentEvent.objects.create(
+        tenant=tenant, provider="stripe", event_id="evt_1", type="refund.created", reference="pi_1", notice="{}",
+        outcome="early", received_at=WHEN,
+    )  # fmt: skip
+    return payment
 
 
 def queued(tenant: Tenant, **members: Any) -> Execution:
@@ -68,11 +100,44 @@ def event(execution: Execution, index: int) -> Event:
 def one_of_each(tenant: Tenant) -> None:
     """At least one row of every model."""
     unpaid(tenant)
+    given_back(tenant)
     execution = with_steps(tenant, 1)
     EarlierRun.objects.create(
         run_id=BOOT, execution=execution, status="workflow_failed", queued_at=WHEN, finished_at=WHEN
     )
     DueStep.objects.create(execution=execution, step_index=0, due_at=WHEN)
     Arrival.objects.create(execution=execution, kind="cancel", actor="somebody", created_at=WHEN)
+    agent = default_agent_of(tenant)
+    Task.objects.create(execution=execution, step_index=0, number=1, agent=agent, status="open", opened_at=WHEN)
     Worker.objects.create(boot_id=BOOT, name="host:1", started_at=WHEN, beat_at=WHEN, expires_at=WHEN)
     Application.objects.create(tenant=tenant, external_ref="a-1", data='{"a":1}', created_at=WHEN)
+    told(execution)
+
+
+def told(execution: Execution) -> WebhookDelivery:
+    """A delivery that failed, of the execution's first event, with everything around it."""
+    endpoint = WebhookEndpoint.objects.create(
+        tenant=execution.tenant, name="shop", url="https://example.org/hook", subscribed=["*"], sealed="sealed secret"
+    )
+    delivery = WebhookDelivery.objects.create(
+        tenant=execution.tenant,
+        endpoint=endpoint,
+        execution=execution,
+        sequence=1,
+        event_type="execution.created",
+        status="failed",
+        finished_at=WHEN,
+    )
+    WebhookAttempt.objects.create(
+        delivery=delivery,
+        number=1,
+        status="failed",
+        response_status=500,
+        response_excerpt="<script>",
+        error_kind="http_status",
+        error_message="it answered 500",
+        started_at=WHEN,
+        finished_at=WHEN,
+    )
+    fan_out()
+    return delivery

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from contract.identifiers import new_id, run_name
 from executions.models import Attempt, EarlierRun, Event, Execution, Step
-from executions.states import TONES, AttemptStatus, PaymentStatus, Status, StepStatus
+from executions.states import TONES, AttemptStatus, PaymentStatus, Status, StepStatus, TaskStatus
 from tenants.models import Tenant
 from tests.integration.operators.rows import WHEN, attempt, event, one_of_each, queued, unpaid, with_steps
 from workflows.spec import COMPENSATIONS, PARTS
@@ -40,7 +40,8 @@ def test_every_model_has_a_window() -> None:
     names = {model.__name__ for model in MODELS}
     assert names == {
         "Execution", "Submission", "Step", "Attempt", "DueStep", "Event", "Arrival", "Worker", "Application", "Payment",
-        "EarlierRun",
+        "EarlierRun", "Task", "WebhookEndpoint", "WebhookDelivery", "WebhookAttempt", "WebhookCursor",
+        "Charge", "LedgerEntry", "PaymentAccount", "PaymentEvent", "Refund",
     }  # fmt: skip
 
 
@@ -205,7 +206,7 @@ def test_the_rows_of_one_execution_are_listed_in_its_own_order(operator: Client,
 
 
 def test_every_word_of_a_status_has_a_tone() -> None:
-    words = [*Status, *StepStatus, *AttemptStatus, *PaymentStatus]
+    words = [*Status, *StepStatus, *AttemptStatus, *TaskStatus, *PaymentStatus]
     assert {word.value for word in words} == set(TONES)
     assert set(TONES.values()) <= {"success", "danger", "warning", "info", "primary", "neutral"}
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from executions.states import STEP_TERMINAL, TERMINAL, Intent, Status, StepStatus
-from executions.why import Facts, Parts, Whole, said, why
+from executions.states import STEP_TERMINAL, TERMINAL, Intent, Status, StepStatus, TaskStatus
+from executions.why import Facts, Handed, Parts, Whole, said, why
 from workflows.definition import parse_definition
 from workflows.spec import StepSpec
 
@@ -132,7 +132,7 @@ def test_everything_that_a_wait_waits_for_is_told() -> None:
     assert [(reason.kind, reason.data) for reason in reasons] == [
         ("timer", {"until": "later"}),
         ("signal", {"name": "paid", "until": "at last"}),
-        ("approval", {**approval, "until": "at last"}),
+        ("approval", {"approvers": ["ann", "bob"], "until": "at last"}),
     ]
     assert said(reasons) == "It goes on at later. It goes on when the signal paid comes."
 
@@ -143,6 +143,8 @@ def test_an_approval_that_anybody_may_give_says_so() -> None:
     assert only(found)[1] == "It goes on when somebody approves or rejects it."
     named = NOTHING | {"approval": {"approvers": ["ann", "bob"], "message": None}}
     assert only(replace(found, awaited=named))[1] == "It goes on when ann or bob approves or rejects it."
+    asked = NOTHING | {"approval": {"approvers": None, "message": "All right?"}}
+    assert only(replace(found, awaited=asked))[1] == "It goes on when somebody approves or rejects it: All right?"
 
 
 def test_a_map_waits_for_its_parts_and_a_part_for_its_turn() -> None:
@@ -205,3 +207,22 @@ def test_of_an_execution_that_is_about_to_end_only_compensations_begin(intent: I
     assert kinds(replace(undo, is_open=True)) == ["worker"]
     again = replace(undo, status=StepStatus.RETRYING, due_at=NOW + timedelta(seconds=1))
     assert kinds(again) == ["retry"]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (TaskStatus.OPEN, "once a worker of its agent has claimed its task"),
+        (TaskStatus.HELD, "once a worker of its agent has claimed its task"),
+        (TaskStatus.CLAIMED, "has claimed its task, until 2026-11-22T10:00:00.000Z at least"),
+        (TaskStatus.REPORTED, "about to be worked in"),
+    ],
+)
+def test_a_task_that_was_handed_out_says_who_has_it(status: TaskStatus, words: str) -> None:
+    handed = Handed("t1", "a1", status, leased_until=NOW, deadline=NOW + timedelta(hours=1))
+    kind, message, data = only(facts("a", StepStatus.WAITING, handed=handed))
+    assert (kind, data) == (
+        "agent",
+        {"agentId": "a1", "taskId": "t1", "taskStatus": status.value, "until": "2026-11-22T11:00:00.000Z"},
+    )
+    assert words in message

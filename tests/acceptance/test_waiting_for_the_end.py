@@ -1,0 +1,45 @@
+"""`Prefer: wait` on a real server: more wait than it has threads, and everybody else is served."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from config.stack.running import Stack
+from tests.acceptance.api import Api
+from tests.waiting import eventually
+
+MANY = 80
+"""More than two processes have threads."""
+HELD = {"name": "held", "type": "wait", "config": {"signal": "go"}}
+QUICK = {"name": "only", "type": "transform", "config": {"output": 1}}
+
+
+def test_many_wait_and_nobody_else_does(stack: Stack) -> None:
+    api = Api.of_new_tenant(stack, "waiting")
+
+    def waited(workflow_id: str, seconds: int) -> httpx.Response:
+        body = {"workflowId": workflow_id, "sourceSystem": "tests", "sourceEntityType": "test"}
+        headers = {**api.client.headers, "Prefer": f"wait={seconds}"}
+        return httpx.post(f"{stack.address}/v1/executions", json=body, headers=headers, timeout=60)
+
+    with api.client, ThreadPoolExecutor(MANY) as pool:
+        held, quick = (api.publish({"name": step["name"], "steps": [step]}) for step in (HELD, QUICK))
+        began = time.monotonic()
+        waiting = [pool.submit(waited, held, 20) for _ in range(MANY)]
+        eventually(lambda: len(api.get("/v1/executions", workflowId=held, limit=100)["data"]["items"]) == MANY)
+        assert time.monotonic() - began < 20
+        # All of them wait now, and one that comes is answered as soon as it has ended.
+        came = time.monotonic()
+        answer = waited(quick, 30)
+        assert (answer.status_code, answer.headers["Preference-Applied"]) == (200, "wait=30")
+        assert answer.json()["data"]["execution"]["status"] == "workflow_succeeded"
+        assert time.monotonic() - came < 10
+        answers = [one.result() for one in waiting]
+    assert Counter(one.status_code for one in answers) == {200: MANY}
+    assert {one.headers["Preference-Applied"] for one in answers} == {"wait=20"}
+    assert {one.json()["data"]["execution"]["status"] for one in answers} == {"workflow_waiting"}
+    assert 20 <= time.monotonic() - began < 50
