@@ -13,6 +13,8 @@ from config.stack.child import servers_in
 from config.stack.running import Stack
 from tests.acceptance.api import Api
 
+pytestmark = pytest.mark.alone
+
 COUNT = 150
 
 

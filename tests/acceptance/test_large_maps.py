@@ -10,6 +10,8 @@ import pytest
 from config.stack.running import Stack
 from tests.acceptance.api import Api
 
+pytestmark = pytest.mark.alone
+
 ITEMS = 10_000
 MEGABYTE = 1024 * 1024
 
