@@ -27,8 +27,8 @@ demo: $(VENV)/installed
 	@exec $(BIN)/python -m examples.credit.demo
 
 test: lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
-	@$(BIN)/python -m pytest -m alone
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/acceptance --ignore tests/chaos
+	@$(BIN)/python -m pytest tests/acceptance tests/chaos
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff check $(CODE)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from itertools import islice
 
-import pytest
-
 from tests.chaos.audit import CHECKS, RECOVERY_SECONDS
 from tests.chaos.faults import KINDS
 from tests.chaos.trial import Trial, carry_out
-
-pytestmark = pytest.mark.alone
 
 MAIN = tuple(islice(KINDS, 7))
 

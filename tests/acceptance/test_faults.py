@@ -13,8 +13,6 @@ from config.stack.child import servers_in
 from config.stack.running import Stack
 from tests.acceptance.api import Api
 
-pytestmark = pytest.mark.alone
-
 COUNT = 150
 
 

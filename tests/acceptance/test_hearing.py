@@ -6,15 +6,12 @@ import signal
 import time
 from typing import Any
 
-import pytest
 import redis
 
 from config.stack.child import servers_in
 from config.stack.running import Stack
 from tests.acceptance.api import Api
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.alone
 
 
 def slow(seconds: float) -> dict[str, Any]:

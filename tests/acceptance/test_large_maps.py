@@ -10,8 +10,6 @@ import pytest
 from config.stack.running import Stack
 from tests.acceptance.api import Api
 
-pytestmark = pytest.mark.alone
-
 ITEMS = 10_000
 MEGABYTE = 1024 * 1024
 

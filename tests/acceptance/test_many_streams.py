@@ -18,8 +18,6 @@ from tests.acceptance.api import Api
 from tests.acceptance.web import Web, web
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.alone
-
 OF_EXECUTIONS = 490
 OF_TENANT = 10
 EXECUTIONS = 49

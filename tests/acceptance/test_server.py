@@ -14,8 +14,6 @@ from tests.acceptance.api import Api
 from tests.acceptance.web import Web, read_all, web
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.alone
-
 KEEP_ALIVE_SECONDS = 2
 MOST_CONNECTIONS = 20
 SOON_SECONDS = 9

@@ -16,8 +16,6 @@ from tests.acceptance.api import Api
 from tests.acceptance.conftest import stack_of_its_own
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.alone
-
 WORKERS = 2
 
 

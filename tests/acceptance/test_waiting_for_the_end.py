@@ -7,13 +7,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import pytest
 
 from config.stack.running import Stack
 from tests.acceptance.api import Api
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.alone
 
 MANY = 80
 """More than two processes have threads."""

@@ -18,8 +18,6 @@ from tests.acceptance.conftest import EMBEDDED
 from tests.unit.orchestrator.raw_server import Seen, reply, serving
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.alone
-
 TYPES = ["execution.created", "execution.succeeded"]
 COUNT = 60
 
