@@ -86,7 +86,7 @@ def test_reading_costs_the_same_for_one_and_for_many(alice: Caller, path: str, c
         ("sourceEntityId=rare", "tenant_id source_entity_id"),
         ("sourceSystem=rare", "tenant_id source_system"),
         ("createdBefore=2026-01-01T00:00:00Z", "tenant_id id"),
-        ("status=workflow_failed&workflowId=01a2022d-9dbb-7513-ad1b-93c2e182697b", "tenant_id workflow_id status"),
+        ("status=workflow_queued&workflowId=01a2022d-9dbb-7513-ad1b-93c2e182697b", "tenant_id workflow_id status"),
     ],
 )
 def test_every_list_is_read_from_an_index_in_its_order(alice: Caller, query: str, condition: str) -> None:
