@@ -16,8 +16,9 @@ from executions import commands
 from executions.agents import agent_of, check_agents
 from executions.api.data_answers import APPLICATION, CONTINUED, ORCHESTRATED
 from executions.api.executions import payment_link
+from executions.api.origins import origin_at
 from executions.api.waiting import PREFER, WaitingDoor
-from executions.creation import Orchestrated, Origin, Request, create_execution
+from executions.creation import Orchestrated, Request, create_execution
 from executions.listing import keys_of_application
 from executions.models import Application, Execution
 from executions.reading import application_of, applications_of, execution_of, executions_of
@@ -79,16 +80,7 @@ class DataOrchestrationDoor(WaitingDoor):
         check_agents(self.tenant, agent, catalog.spec_of(version.id))
         request = Request(
             version=version,
-            origin=Origin(
-                source_system="data_orchestration",
-                source_entity_type="application",
-                source_entity_id=str(application.id),
-                external_ref=application.external_ref,
-                idempotency_key=self.idempotency_key(),
-                initiated_by_type=self.credential.kind,
-                initiated_by_id=self.credential.id,
-                request_id=self.request_id,
-            ),
+            origin=origin_at(self, "data_orchestration", "application", str(application.id), application.external_ref),
             input=mapped_input(template, application),
             input_at="/application_id",
             agent=agent,

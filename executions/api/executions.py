@@ -19,8 +19,9 @@ from contract.shapes import ABSENT, FreeObject, Shape, Text
 from contract.timestamps import wire
 from executions.agents import agent_of, check_agents
 from executions.api.answers import CREATED_EXECUTION, EVENT, EXECUTION, EXECUTION_STEPS, READ_EXECUTION
+from executions.api.origins import origin_at
 from executions.api.waiting import PREFER, WaitingDoor
-from executions.creation import Origin, Request, create_execution
+from executions.creation import Request, create_execution
 from executions.listing import EVERY, Sought, in_status, keys_of
 from executions.models import Attempt, Event, Execution
 from executions.public import token_of
@@ -103,15 +104,12 @@ class ExecutionDoor(WaitingDoor):
         check_agents(self.tenant, agent, catalog.spec_of(version.id))
         request = Request(
             version=version,
-            origin=Origin(
-                source_system=given["sourceSystem"],
-                source_entity_type=given["sourceEntityType"],
-                source_entity_id=given.get("sourceEntityId"),
-                external_ref=given.get("externalRef"),
-                idempotency_key=self.idempotency_key(),
-                initiated_by_type=self.credential.kind,
-                initiated_by_id=self.credential.id,
-                request_id=self.request_id,
+            origin=origin_at(
+                self,
+                given["sourceSystem"],
+                given["sourceEntityType"],
+                given.get("sourceEntityId"),
+                given.get("externalRef"),
             ),
             input=given["requestPayload"],
             input_at="/requestPayload",

@@ -17,8 +17,9 @@ from executions.api.commanding import Cancel
 from executions.api.executions import payment_link
 from executions.api.orchestration_answers import ORCHESTRATION, ORCHESTRATION_OR_PLAN, ORCHESTRATION_SUMMARY
 from executions.api.orchestrations import ORCHESTRATION_STATUS, show, show_plan, summary
+from executions.api.origins import origin_at
 from executions.api.waiting import PREFER, WaitingDoor
-from executions.creation import Origin, Request, checked_spec, create_execution
+from executions.creation import Request, checked_spec, create_execution
 from executions.listing import EVERY, FAILED_OTHERWISE, TIMED_OUT, Sought, in_status, keys_of
 from executions.models import Execution
 from executions.planned import plan_hash
@@ -165,15 +166,7 @@ class OrchestrationsDoor(WaitingDoor):
     def _request(self, version: WorkflowVersion, agent: Agent) -> Request:
         return Request(
             version=version,
-            origin=Origin(
-                source_system="orchestrations",
-                source_entity_type="agent",
-                source_entity_id=str(agent.id),
-                idempotency_key=self.idempotency_key(),
-                initiated_by_type=self.credential.kind,
-                initiated_by_id=self.credential.id,
-                request_id=self.request_id,
-            ),
+            origin=origin_at(self, "orchestrations", "agent", str(agent.id)),
             input=self.input["input"],
             input_at="/input",
             agent=agent,

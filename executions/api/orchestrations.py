@@ -15,8 +15,9 @@ from contract.timestamps import wire
 from executions.agents import agent_of, carried_out_by, check_agents, named_agent
 from executions.api.executions import as_object, checkout_url, payment_link
 from executions.api.orchestration_answers import EXECUTED_OR_PLAN, ORCHESTRATION
+from executions.api.origins import origin_at
 from executions.api.waiting import PREFER, WaitingDoor
-from executions.creation import Origin, Request, checked_spec, create_execution
+from executions.creation import Request, checked_spec, create_execution
 from executions.events import digest
 from executions.models import Execution
 from executions.planned import check_plan, plan_hash, planned_steps
@@ -117,15 +118,7 @@ class ExecuteDoor(WaitingDoor):
     def _request(self, version: WorkflowVersion, agent: Agent) -> Request:
         return Request(
             version=version,
-            origin=Origin(
-                source_system="workflows",
-                source_entity_type="agent",
-                source_entity_id=str(agent.id),
-                idempotency_key=self.idempotency_key(),
-                initiated_by_type=self.credential.kind,
-                initiated_by_id=self.credential.id,
-                request_id=self.request_id,
-            ),
+            origin=origin_at(self, "workflows", "agent", str(agent.id)),
             input=self.input["input"],
             input_at="/input",
             agent=agent,
