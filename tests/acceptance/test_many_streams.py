@@ -66,10 +66,12 @@ class Streams:
 def reading() -> Iterator[Callable[[Coroutine[Any, Any, None]], object]]:
     """Runs coroutines in a thread; those that are left at the end are cancelled."""
     loop = asyncio.new_event_loop()
+    # An event loop refers to its tasks weakly: what nobody holds is collected while it waits for its connection.
+    held: list[object] = []
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop)
+        yield lambda coroutine: loop.call_soon_threadsafe(lambda: held.append(loop.create_task(coroutine)))
     finally:
         asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
