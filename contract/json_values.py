@@ -77,6 +77,14 @@ def canonical(value: JSON) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
+def stored(value: JSON) -> str:
+    """The text of a checked value as it goes on record: canonical, so that equal values have equal digests.
+
+    A double keeps its point (1.0), unlike in RFC 8785: expressions tell doubles from integers.
+    """
+    return canonical(value).decode()
+
+
 def load(text: str | bytes) -> JSON:
     """The value of a text that this product wrote itself."""
     return orjson.loads(text)

@@ -1,4 +1,4 @@
-"""Timestamps on the wire: RFC 3339 in UTC with milliseconds and `Z`."""
+"""Timestamps on the wire: RFC 3339 in UTC with milliseconds and `Z`; on record, with microseconds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def wire(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def precise(moment: datetime) -> str:
+    """`2024-05-01T12:00:00.123456Z`: all that the database keeps of a moment."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse(text: str) -> datetime:

@@ -206,6 +206,19 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Carrier:
+    """The process that claims attempts: its boot id, its name (host:pid) and the code's version."""
+
+    boot_id: UUID
+    name: str
+    code_version: str
+
+
+NOBODY = Carrier(UUID(int=0), "", "")
+"""For changes that claim nothing: commands and payments."""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Everything one decision writes, in one statement, if the execution's seq is still the one that was read.
 

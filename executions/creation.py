@@ -19,6 +19,7 @@ from executions.events import GENESIS, Detail, Happening, chain, digest
 from executions.models import Application, Execution, Payment, Submission
 from executions.payments.opening import open_order, place, told
 from executions.plan import initial
+from executions.provenance.submission import submission_digest
 from executions.rows import database_now
 from executions.states import CREATED, Intent, Status
 from tenants.models import Agent, Tenant
@@ -85,7 +86,7 @@ def checked_spec(request: Request, unkept: Spec | None = None) -> Spec:
     `unkept` is the spec of a version that is not stored.
     """
     if unkept is None:
-        spec = catalog.runnable_of(request.version.id, json_values.dump(request.parameters)).spec
+        spec = catalog.runnable_of(request.version.id, json_values.stored(request.parameters)).spec
     else:
         spec = catalog.with_parameters(unkept, request.parameters).spec
     problems: list[FieldProblem] = []
@@ -108,7 +109,6 @@ def create_execution(tenant: Tenant, request: Request) -> Execution:
     with transaction.atomic(savepoint=False):
         order = None if price is None else open_order(tenant, price)
         execution = _insert(tenant, request, spec, key, order)
-        execution.submission = _submit(execution, tenant, request)
         if order is not None:
             execution.payment = place(order, execution)
         else:
@@ -149,12 +149,6 @@ def _insert(
         run_id=new_id() if queued else None,
         queued_at=now if queued else None,
     )
-    happenings = [
-        Happening("execution.created", _told(request)),
-        Happening(CREATED[standing.status], {"run_id": run_name(standing.run_id) if standing.run_id else None}),
-        *([] if order is None else [Happening("payment.opened", told(order))]),
-    ]
-    events, head = chain(str(execution_id), 0, GENESIS, happenings, now)
     keys: dict[str, Any] = {
         "id": execution_id,
         "tenant_id": tenant.id,
@@ -163,13 +157,9 @@ def _insert(
         "priority": spec.priority,
         "concurrency_key": concurrency_key,
     }
-    with connection.cursor() as cursor:
-        transitions.insert(cursor, keys, standing, events)
-    return Execution(
+    execution = Execution(
         **keys,
         status=standing.status.value,
-        chain_head=head,
-        event_sequence=events[-1].sequence,
         steps_left=standing.counters.left,
         steps_ready=standing.counters.ready,
         due_at=standing.due_at,
@@ -178,24 +168,40 @@ def _insert(
         created_at=now,
         updated_at=now,
     )
+    submission = _submission(execution, tenant, request)
+    happenings = [
+        Happening("execution.created", _told(request, execution, submission)),
+        Happening(CREATED[standing.status], {"run_id": run_name(standing.run_id) if standing.run_id else None}),
+        *([] if order is None else [Happening("payment.opened", told(order))]),
+    ]
+    events, execution.chain_head = chain(str(execution_id), 0, GENESIS, happenings, now)
+    execution.event_sequence = events[-1].sequence
+    with connection.cursor() as cursor:
+        transitions.insert(cursor, keys, standing, events)
+    submission.save(force_insert=True)
+    return execution
 
 
-def _told(request: Request) -> dict[str, Detail]:
-    origin = request.origin
+def _told(request: Request, execution: Execution, submission: Submission) -> dict[str, Detail]:
+    origin, application = request.origin, submission.application_data
     return {
+        "application": None if application is None else digest(application),
         "definition": request.version.digest,
         "initiated_by": f"{origin.initiated_by_type}:{origin.initiated_by_id}",
-        "input": digest(json_values.dump(request.input)),
-        "parameters": digest(json_values.dump(request.parameters)),
+        "input": digest(submission.input),
+        "metadata": digest(submission.client_safe_metadata),
+        "parameters": digest(submission.parameters),
         "request_id": origin.request_id,
+        "submission": submission_digest(execution, submission),
         "version": request.version.version,
         "workflow": str(request.version.workflow_id),
     }
 
 
-def _submit(execution: Execution, tenant: Tenant, request: Request) -> Submission:
+def _submission(execution: Execution, tenant: Tenant, request: Request) -> Submission:
+    """What was asked for, not written yet."""
     origin, orchestrated, parent = request.origin, request.orchestrated, request.parent
-    return Submission.objects.create(
+    return Submission(
         execution=execution,
         tenant=tenant,
         source_system=origin.source_system,
@@ -206,9 +212,9 @@ def _submit(execution: Execution, tenant: Tenant, request: Request) -> Submissio
         initiated_by_type=origin.initiated_by_type,
         initiated_by_id=origin.initiated_by_id,
         request_id=origin.request_id,
-        input=json_values.dump(request.input),
-        parameters=json_values.dump(request.parameters),
-        client_safe_metadata=json_values.dump(request.client_safe_metadata),
+        input=json_values.stored(request.input),
+        parameters=json_values.stored(request.parameters),
+        client_safe_metadata=json_values.stored(request.client_safe_metadata),
         agent=request.agent,
         timeout_seconds=request.timeout_seconds,
         application=orchestrated.application if orchestrated else None,

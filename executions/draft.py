@@ -11,6 +11,7 @@ from executions.change import (
     ArrivalRow,
     AttemptEnd,
     AttemptRow,
+    Carrier,
     Change,
     ClosedTask,
     DueRow,
@@ -21,6 +22,7 @@ from executions.change import (
     Standing,
     StepRow,
 )
+from executions.commitments import commit_begun, commit_ends
 from executions.events import Detail, Happening, chain, digest
 from executions.plan import Ending, Fact, Plan, Situation, StepState, initial, plan
 from executions.states import MOVES, STEP_MOVES, TERMINAL, AttemptStatus, Intent, Status, target
@@ -39,6 +41,7 @@ class Draft:
 
     spec: Spec
     loaded: Loaded
+    carrier: Carrier
     standing: Standing = field(init=False)
     rows: dict[int, StepRow] = field(init=False)
     ending: Ending | None = None
@@ -139,7 +142,7 @@ class Draft:
             notes = self._notes.get(step_move.index)
             data = notes.pop(0) if notes else {}
             name = self.spec.step(step_move.index).name
-            self.happenings.append(Happening(STEP_MOVES[step_move.move].event, data, name))
+            self.happenings.append(Happening(STEP_MOVES[step_move.move].event, data, name, step_move.index))
         if "wait" in planned.moves:
             self._move("wait")
         self._stand(planned)
@@ -215,6 +218,8 @@ class Draft:
         made = self.standing.steps_made or not self.blocked
         self.standing = replace(self.standing, due_at=self._due_at(), tries=0, steps_made=made)
         moved = self.ending is not None or "start" in self.moves
+        commit_begun(self.happenings, self.attempts.values(), self.carrier, self._action)
+        commit_ends(self.happenings, self.ends)
         events, _ = chain(str(row.id), row.event_sequence, row.chain_head, self.happenings, self.now)
         return Change(
             before=row,
@@ -272,10 +277,16 @@ class Draft:
     def _finish(self, ending: Ending, output: str | None, outcome: tuple[str | None, str | None]) -> None:
         self.moves.append(ending)
         self.drop_due()
-        data = self._execution_data(ending) | {"output": digest(output) if output is not None else None}
-        self.happenings.append(Happening(MOVES[ending].event, data))
         # An outcome that is there before the end was given by somebody (continue_pass), and stays.
         given = self.standing.outcome
+        verdict = outcome if given is None else (given, None)
+        data = self._execution_data(ending)
+        if ending == "succeed":
+            data = data | {
+                name: None if text is None else digest(text)
+                for name, text in (("output", output), ("outcome", verdict[0]), ("outcome_error", verdict[1]))
+            }
+        self.happenings.append(Happening(MOVES[ending].event, data))
         self.standing = replace(
             self.standing,
             status=target(ending, self.standing.status),
@@ -284,8 +295,8 @@ class Draft:
             grace_at=None,
             finished_at=self.now,
             output=output,
-            outcome=outcome[0] if given is None else given,
-            outcome_error=outcome[1] if given is None else None,
+            outcome=verdict[0],
+            outcome_error=verdict[1],
         )
         self._tell_parent()
 
@@ -294,6 +305,10 @@ class Draft:
         if row.asked.parent_id is not None:
             payload = json_values.dump({"index": row.asked.parent_step, "child": str(row.id)})
             self.notices.append(Notice(row.asked.parent_id, "child_ended", payload, f"execution:{row.id}"))
+
+    def _action(self, index: int) -> str:
+        step = self.spec.step(index)
+        return f"{step.action}@{step.program.action_version}"
 
     def _execution_data(self, move: str) -> dict[str, Detail]:
         return {"reason": self.standing.status_reason} if move in {"fail", "cancel"} else {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contract import json_values
-from contract.timestamps import wire
+from contract.timestamps import precise
 
 GENESIS = b"\0" * 32
 """What stands before the first event of every execution."""
@@ -21,11 +21,12 @@ Detail = str | int | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that happened, not yet chained: `step` is the step's name, `data` the event's own members."""
+    """Something that happened, not yet chained: `step` and `index` are the step's, `data` the event's own members."""
 
     type: str
     data: dict[str, Detail]
     step: str | None = None
+    index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def chain(
 ) -> tuple[list[EventRow], bytes]:
     """The rows that follow the event `sequence` with hash `head`, and the new head."""
     rows: list[EventRow] = []
-    moment = wire(at)
+    moment = precise(at)
     for happening in happenings:
         sequence += 1
         body = json_values.canonical(

@@ -14,6 +14,7 @@ from django.db import connection
 
 from executions import transitions
 from executions.change import PLAIN_COLUMNS, Asked, AttemptEnd, Change, DueRow, ExecutionRow, Standing, StepRow
+from executions.commitments import commit_ends
 from executions.events import Happening, chain
 from executions.models import Execution
 from executions.plan import Counters
@@ -70,6 +71,7 @@ def write(
         standing_of(execution),
         Asked(""),
     )
+    commit_ends(happenings, rows.ends)
     events, _ = chain(str(row.id), row.event_sequence, row.chain_head, list(happenings), now)
     change = Change(
         before=row,

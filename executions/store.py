@@ -23,6 +23,7 @@ from executions.change import (
     AgentRow,
     ArrivalRow,
     Asked,
+    Carrier,
     Change,
     DueRow,
     ExecutionRow,
@@ -34,7 +35,6 @@ from executions.change import (
 )
 from executions.plan import Counters, StepState
 from executions.states import Intent, Status, StepStatus
-from executions.transitions import Carrier
 
 DUE_WINDOW = 65
 """Due steps that one look loads: one more than an advance takes up, so that the next due time is known."""
@@ -62,7 +62,10 @@ class Superseded(Exception):
 
 
 class Session(Protocol):
-    """One transaction. Leaving it without commit undoes everything."""
+    """One transaction, in the name of `carrier`. Leaving it without commit undoes everything."""
+
+    @property
+    def carrier(self) -> Carrier: ...
 
     def lock(self, execution_id: UUID, indexes: Collection[int]) -> Loaded | None:
         """Wait for the execution's lock, then read it, these steps, what is due and what arrived; None if unknown."""
@@ -212,7 +215,7 @@ class _PostgresSession:
         now: datetime | None,
     ) -> None:
         self._connection = connection
-        self._carrier = carrier
+        self.carrier = carrier
         self._now = now
         self._staged: list[psycopg.Cursor[dict[str, Any]]] = []
         self.ended = False
@@ -304,7 +307,7 @@ class _PostgresSession:
 
     def stage(self, change: Change) -> None:
         cursor = self._connection.cursor(row_factory=psycopg.rows.tuple_row)
-        transitions.apply(cursor, change, self._carrier)
+        transitions.apply(cursor, change, self.carrier)
         self._staged.append(cursor)  # type: ignore[arg-type]
 
     def commit(self) -> None:

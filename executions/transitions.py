@@ -7,14 +7,13 @@ moves allows; it changes everything or nothing and says which.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
 
 from contract import json_values
-from executions.change import PLAIN_COLUMNS, Change, Standing
+from executions.change import NOBODY, PLAIN_COLUMNS, Carrier, Change, Standing
 from executions.events import EventRow
 from executions.states import CREATED, LIVE, IllegalMove, target
 
@@ -24,19 +23,6 @@ class Cursor(Protocol):
 
     def execute(self, query: str, params: dict[str, Any]) -> Any: ...
     def fetchone(self) -> Any: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Carrier:
-    """The process that claims attempts: its boot id, its name (host:pid) and the code's version."""
-
-    boot_id: UUID
-    name: str
-    code_version: str
-
-
-NOBODY = Carrier(UUID(int=0), "", "")
-"""For changes that claim nothing: commands and payments."""
 
 
 def insert(cursor: Cursor, execution: dict[str, Any], standing: Standing, events: list[EventRow]) -> None:

@@ -12,7 +12,6 @@ from itertools import islice
 
 from contract import json_values
 from executions.change import Change
-from executions.events import digest
 from executions.plan import Began, Ended, is_ready
 from executions.retry import Failure
 from executions.states import DEADLINE, Intent, Status, StepStatus
@@ -211,14 +210,14 @@ class Advance:
         evaluation = program.run(scope)
         output = encode(evaluation.output, look.limits, "output")
         attempt = look.draft.begin(step.index, encode(evaluation.read, look.limits, "input"))
-        look.draft.note(step.index, attempt=attempt.number, input=digest(attempt.input or ""))
+        look.draft.note(step.index, attempt=attempt.number)
         look.settle(Began(step.index), attempts.succeed(look, step.index, attempt.number, output))
 
     def _claim(self, step: StepSpec, program: EffectfulProgram, scope: Scope) -> None:
         look = self.look
         config = program.resolve(scope)
         attempt = look.draft.begin(step.index, encode(program.recorded(config), look.limits, "input"))
-        look.draft.note(step.index, attempt=attempt.number, input=digest(attempt.input or ""))
+        look.draft.note(step.index, attempt=attempt.number)
         row = look.draft.rows[step.index]
         look.claim = Claim(
             look.loaded.row.id, look.runnable, step, attempt.number, config, row.generation, row.failures
@@ -230,6 +229,6 @@ class Advance:
         look = self.look
         attempt = look.draft.begin(step.index, None)
         look.draft.note(step.index, attempt=attempt.number)
-        output = None if failed.output is None else json_values.dump(failed.output)
+        output = None if failed.output is None else json_values.stored(failed.output)
         result = Failed(Failure(failed.kind, failed.message, retryable=False), failed.details, output)
         look.settle(Began(step.index), attempts.fail(look, step.index, attempt.number, result))

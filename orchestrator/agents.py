@@ -12,7 +12,6 @@ from contract.identifiers import AGENT, new_id, parse_id
 from contract.timestamps import wire
 from executions.allowed import action_names, denial
 from executions.change import AgentRow, ArrivalRow, NewTask
-from executions.events import digest
 from executions.plan import Began, Waits
 from executions.retry import Failure
 from executions.states import AttemptStatus, StepStatus
@@ -47,7 +46,7 @@ def begin(look: Look, step: StepSpec, program: TaskProgram, scope: Scope) -> Non
     text = encode(program.resolve(scope), look.limits, "input")
     attempt = look.draft.begin(step.index, text, AttemptStatus.WAITING)
     deadline = _deadline(look, step)
-    look.draft.note(step.index, attempt=attempt.number, input=digest(text))
+    look.draft.note(step.index, attempt=attempt.number)
     look.draft.note(step.index, attempt=attempt.number, agent=str(agent.id), until=wire(deadline))
     look.settle(Began(step.index), Waits(step.index))
     waits.bound(look, step)

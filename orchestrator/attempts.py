@@ -9,7 +9,7 @@ from contract import json_values
 from contract.json_values import JSON
 from executions import retry
 from executions.change import AttemptEnd
-from executions.events import Detail, digest
+from executions.events import Detail
 from executions.plan import Ended, Fact, LostTrack, Retrying
 from executions.retry import Failure
 from executions.states import AttemptStatus, StepStatus
@@ -30,7 +30,7 @@ def is_current(look: Look, index: int, number: int, status: StepStatus) -> bool:
 
 def succeed(look: Look, index: int, number: int, output: str, **told: Detail) -> Fact:
     look.draft.end(AttemptEnd(index, number, AttemptStatus.SUCCEEDED, output))
-    look.draft.note(index, attempt=number, output=digest(output), **told)
+    look.draft.note(index, attempt=number, **told)
     look.values.know(index, output)
     return Ended(index, "succeed")
 
@@ -115,4 +115,4 @@ def _may_go_on(look: Look, index: int) -> bool:
 
 
 def _error(kind: str, message: str, details: JSON = None) -> str:
-    return json_values.dump({"kind": kind, "message": message, "details": details})
+    return json_values.stored({"kind": kind, "message": message, "details": details})

@@ -7,7 +7,7 @@ from dataclasses import replace
 from contract import json_values
 from contract.json_values import JSON
 from executions.change import NewStep, StepRow
-from executions.events import Detail, digest
+from executions.events import Detail
 from executions.plan import Began, Opened, StepState, Waits, latched
 from executions.retry import Failure
 from executions.states import AttemptStatus, StepStatus
@@ -29,7 +29,7 @@ def begin_map(look: Look, step: StepSpec, program: MapProgram, scope: Scope) -> 
         _count(look, step, made=made, opened=0, left=_pending(look, step, 0, made))
     else:
         numbers = range(len(items))
-        news = [NewStep(f"{step.name}[{number}]", json_values.dump(items[number])) for number in numbers]
+        news = [NewStep(f"{step.name}[{number}]", json_values.stored(items[number])) for number in numbers]
         _make(look, step, numbers, news)
         _count(look, step, made=len(items), opened=0, left=len(items))
     go_on(look, step.index)
@@ -69,7 +69,7 @@ def _go_on_map(look: Look, step: StepSpec, program: MapProgram, row: StepRow) ->
             message = f"{failed:,} of {row.parts_made:,} items failed, and {tolerated:,} may"
             _fail(look, step, Failure("items_failed", message), {"failed": failed, "items": row.parts_made})
     elif row.state.parts_left == 0:
-        output = f'{{"items":{_joined(look, step, row)},"failed":{row.state.parts_failed}}}'
+        output = f'{{"failed":{row.state.parts_failed},"items":{_joined(look, step, row)}}}'
         _succeed(look, step, output)
     else:
         _open_next(look, step, row, program.max_parallel - row.state.parts_open)
@@ -147,7 +147,7 @@ def _fail(look: Look, step: StepSpec, failure: Failure, details: JSON) -> None:
 def _begin(look: Look, step: StepSpec, recorded: dict[str, JSON], **told: Detail) -> None:
     text = encode(recorded, Limits(look.limits.joined_bytes), "input")
     attempt = look.draft.begin(step.index, text, AttemptStatus.WAITING)
-    look.draft.note(step.index, attempt=attempt.number, input=digest(text))
+    look.draft.note(step.index, attempt=attempt.number)
     look.draft.note(step.index, attempt=attempt.number, **told)
     look.settle(Began(step.index), Waits(step.index))
     waits.bound(look, step)

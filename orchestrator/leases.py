@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from executions.transitions import Carrier
+from executions.change import Carrier
 from orchestrator.held import Held
 
 log = structlog.get_logger(__name__)

@@ -41,7 +41,7 @@ class Look:
     agents: dict[UUID, AgentRow | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.draft = Draft(self.runnable.spec, self.loaded)
+        self.draft = Draft(self.runnable.spec, self.loaded, self.session.carrier)
         self.values = Values(self.session, self.loaded, self.runnable, self.draft)
 
     @property

@@ -85,7 +85,7 @@ def encode(value: JSON, limits: Limits, what: str) -> str:
     except InvalidJson as error:
         where = f" at {error.pointer}" if error.pointer else ""
         raise StepFailed(f"invalid_{what}", f"the {what} is not JSON{where}: {error}") from error
-    text = json_values.dump(value)
+    text = json_values.stored(value)
     size = len(text.encode())
     if size > limits.output_bytes:
         message = f"the {what} has {size:,} bytes, more than the {limits.output_bytes:,} allowed"

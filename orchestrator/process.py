@@ -14,8 +14,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from executions.announce import announce
+from executions.change import Carrier
 from executions.store import PostgresStore
-from executions.transitions import Carrier
 from orchestrator.actions import workflow
 from orchestrator.actions.action import Action
 from orchestrator.actions.carrying import Carrier as StepCarrier

@@ -9,7 +9,6 @@ from contract import json_values
 from contract.json_values import JSON
 from contract.timestamps import parse, wire
 from executions.change import ArrivalRow, AttemptEnd, WaitingAttempt
-from executions.events import digest
 from executions.plan import Began, Waits
 from executions.retry import Failure
 from executions.states import TERMINAL, AttemptStatus, Status, StepStatus
@@ -28,7 +27,7 @@ def begin(look: Look, step: StepSpec, program: WaitProgram, scope: Scope) -> Non
     awaited = program.resolve(scope, look.draft.now)
     text = encode(_recorded(awaited), look.limits, "input")
     attempt = look.draft.begin(step.index, text, AttemptStatus.WAITING)
-    look.draft.note(step.index, attempt=attempt.number, input=digest(text))
+    look.draft.note(step.index, attempt=attempt.number)
     look.draft.note(step.index, attempt=attempt.number, until=wire(_first(awaited)), signal=awaited.signal)
     look.settle(Began(step.index), Waits(step.index))
     early = None if awaited.signal is None else _early(look, step, awaited.signal)

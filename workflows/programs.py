@@ -21,9 +21,10 @@ class Evaluation:
 
 
 class Program(ABC):
-    """A step's compiled config."""
+    """A step's compiled config. `action_version` is raised where the same comes to something else."""
 
     effect: Effect
+    action_version: str = "1"
 
 
 class PureProgram(Program):

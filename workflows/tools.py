@@ -29,12 +29,16 @@ ToolFunction = Callable[[dict[str, JSON], ToolContext], JSON]
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A registered function, called with (arguments, context); it returns JSON or raises."""
+    """A registered function, called with (arguments, context); it returns JSON or raises.
+
+    `version` stands on record with every attempt: raise it where the function comes to something else than before.
+    """
 
     name: str
     function: ToolFunction
     arguments: Schema
     effect: Effect
+    version: str = "1"
 
 
 class ToolRegistry:
@@ -44,7 +48,7 @@ class ToolRegistry:
         self._tools: dict[str, Tool] = {}
 
     def tool(
-        self, name: str, *, arguments: JSON = True, effect: Effect = Effect.IDEMPOTENT
+        self, name: str, *, arguments: JSON = True, effect: Effect = Effect.IDEMPOTENT, version: str = "1"
     ) -> Callable[[ToolFunction], ToolFunction]:
         """A decorator that registers a function; `arguments` is the JSON Schema of the object that it takes.
 
@@ -57,7 +61,7 @@ class ToolRegistry:
         schema = compile_schema(arguments)
 
         def register(function: ToolFunction) -> ToolFunction:
-            self._tools[name] = Tool(name, function, schema, effect)
+            self._tools[name] = Tool(name, function, schema, effect, version)
             return function
 
         return register

@@ -137,7 +137,7 @@ class ApplicationDoor(Door):
         application = Application.objects.create(
             tenant=self.tenant,
             external_ref=self.input.get("external_ref"),
-            data=json_values.dump(self.input["data"]),
+            data=json_values.stored(self.input["data"]),
             created_at=database_now(),
         )
         return self.created(show_application(application), f"/api/v2/applications/{application.id}")

@@ -40,7 +40,7 @@ from workflows import catalog
 from workflows.patches import ParametersInvalid
 from workflows.spec import Spec
 
-_ENDED_WITH_IT = json_values.dump({"kind": "cancelled", "message": "its execution ended", "details": None})
+_ENDED_WITH_IT = json_values.stored({"kind": "cancelled", "message": "its execution ended", "details": None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _patched(execution: Execution, spec: Spec, index: int, given: dict[str, JSON
     attempts = Attempt.objects.filter(execution=execution, step_index=index).order_by("-number")
     text = attempts.values_list("input", flat=True).first()
     before = json_values.load(execution.submission.parameters)
-    parameters = json_values.dump(with_patch(spec, index, before, given, json_values.load(text or "null")))
+    parameters = json_values.stored(with_patch(spec, index, before, given, json_values.load(text or "null")))
     try:
         catalog.runnable_of(execution.version_id, parameters)
     except ParametersInvalid as refusal:
@@ -201,7 +201,7 @@ def _redriven(execution: Execution, prepared: Prepared, run_id: UUID, actor: str
 
 def _of_steps(prepared: Prepared, actor: str) -> Iterator[Happening]:
     for index, move in prepared.plan.moves:
-        yield Happening(STEP_MOVES[move].event, {"by": actor}, prepared.spec.step(index).name)
+        yield Happening(STEP_MOVES[move].event, {"by": actor}, prepared.spec.step(index).name, index)
 
 
 def _standing(before: Standing, prepared: Prepared, run_id: UUID, now: datetime) -> Standing:

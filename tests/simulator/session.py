@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from contract import json_values
 from executions.change import (
     AgentRow,
     ArrivalRow,
+    Carrier,
     Change,
     ExecutionRow,
     Loaded,
@@ -73,6 +74,7 @@ class MemorySession:
         self._own: dict[UUID, Kept] = {}
         self._before: dict[UUID, Kept] = {}
         self._gone: list[tuple[UUID, int]] = []
+        self.carrier = Carrier(uuid5(NAMESPACE_OID, process.name), process.name, "simulated")
         self._set_aside: list[tuple[UUID, int]] = []
         self._arriving: dict[tuple[UUID, int], Arrived] = {}
         self.superseded = False

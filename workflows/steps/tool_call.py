@@ -17,6 +17,7 @@ class ToolCall(EffectfulProgram):
 
     def __init__(self, tool: Tool, arguments: Template) -> None:
         self.effect = tool.effect
+        self.action_version = tool.version
         self.tool = tool
         self._arguments = arguments
 

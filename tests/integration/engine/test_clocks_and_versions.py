@@ -13,8 +13,8 @@ from uuid import uuid4
 from django.utils import timezone
 
 from executions import commands
+from executions.change import Carrier
 from executions.models import Execution
-from executions.transitions import Carrier
 from orchestrator.outcomes import Claim, Failed, Succeeded
 from tenants.models import Tenant
 from tests.integration.engine.moments import at_once

@@ -14,11 +14,11 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from executions.change import Carrier
 from executions.commands.inbox import arrive
 from executions.creation import Origin, Request, create_execution
 from executions.models import ArrivalKind, Attempt, Execution
 from executions.store import PostgresStore
-from executions.transitions import Carrier
 from orchestrator.actions.carrying import Carrier as StepCarrier
 from orchestrator.engine import CarryOut, Engine
 from orchestrator.held import Held

@@ -64,7 +64,7 @@ def test_each_event_names_the_hash_of_the_one_before_it() -> None:
 
 def test_a_body_holds_all_that_the_row_says() -> None:
     assert json.loads(a_chain()[1].body) == {
-        "at": "2026-01-02T03:04:05.678Z",
+        "at": "2026-01-02T03:04:05.678901Z",
         "data": {"attempt": 1},
         "execution": EXECUTION,
         "previous": a_chain()[0].hash.hex(),
