@@ -14,7 +14,7 @@ from contract import json_values
 from executions.change import Change
 from executions.plan import Began, Ended, is_ready
 from executions.retry import Failure
-from executions.states import DEADLINE, Intent, Status, StepStatus
+from executions.states import DEADLINE, IN_LINE, Intent, Status, StepStatus
 from executions.store import DUE_WINDOW
 from orchestrator import agents, arriving, attempts, cancelling, composites, endings, waits
 from orchestrator.look import Look
@@ -36,7 +36,6 @@ from workflows.spec import (
 AT_ONCE = 200
 """Steps without an action that are seen to under one lock; what is left is due at once, for the next advance."""
 AT_ONCE_SECONDS = 0.05
-IN_LINE = "it waits for its turn: as many executions with its concurrency key as may run do"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from contract import json_values
 from executions.change import ArrivalRow, AttemptEnd, AttemptRow
+from executions.commitments import name_request
 from executions.plan import Ended, Headed
 from executions.retry import Failure
 from executions.states import STEP_MOVES, STEP_TERMINAL, TERMINAL, AttemptStatus, Intent, StepStatus
@@ -40,7 +41,10 @@ def take_in_arrivals(look: Look) -> None:
         if look.draft.standing.status in TERMINAL:
             look.draft.consume(arrival)
         else:
+            before = {id(happening) for happening in look.draft.happenings}
             _ARRIVALS[arrival.kind](look, arrival)
+            told = [happening for happening in look.draft.happenings if id(happening) not in before]
+            name_request(told, json_values.load(arrival.payload).get("request_id"))
 
 
 def head(look: Look, intent: Intent, reason: str) -> None:

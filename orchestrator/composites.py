@@ -7,7 +7,7 @@ from dataclasses import replace
 from contract import json_values
 from contract.json_values import JSON
 from executions.change import NewStep, StepRow
-from executions.events import Detail
+from executions.events import Detail, digest
 from executions.plan import Began, Opened, StepState, Waits, latched
 from executions.retry import Failure
 from executions.states import AttemptStatus, StepStatus
@@ -23,13 +23,14 @@ def begin_map(look: Look, step: StepSpec, program: MapProgram, scope: Scope) -> 
     """Give every item a row, and open as many as may be worked on at once."""
     items = program.resolve(scope)
     recorded = {"over": items, "max_parallel": program.max_parallel, "tolerate": program.tolerated(len(items))}
-    _begin(look, step, recorded, parts=len(items))
+    texts = [json_values.stored(item) for item in items]
+    _begin(look, step, recorded, parts=len(items), items=digest(json_values.stored([digest(text) for text in texts])))
     made = look.row(step.index).parts_made
     if made:
         _count(look, step, made=made, opened=0, left=_pending(look, step, 0, made))
     else:
         numbers = range(len(items))
-        news = [NewStep(f"{step.name}[{number}]", json_values.stored(items[number])) for number in numbers]
+        news = [NewStep(f"{step.name}[{number}]", texts[number]) for number in numbers]
         _make(look, step, numbers, news)
         _count(look, step, made=len(items), opened=0, left=len(items))
     go_on(look, step.index)
@@ -37,7 +38,7 @@ def begin_map(look: Look, step: StepSpec, program: MapProgram, scope: Scope) -> 
 
 def begin_loop(look: Look, step: StepSpec) -> None:
     """Open the first round or, where a redrive kept the ones before, the round that it goes on with."""
-    _begin(look, step, {}, parts=len(step.body))
+    _begin(look, step, {}, parts=look.row(step.index).parts_made or len(step.body))
     made, size = look.row(step.index).parts_made, len(step.body)
     if made:
         _count(look, step, made=made, opened=made, left=_pending(look, step, made - size, size))
@@ -176,12 +177,14 @@ def _make(look: Look, step: StepSpec, numbers: range, news: list[NewStep]) -> No
         state = StepState(StepStatus.PENDING, len(part.parents) + len(part.handles) + latched(part))
         rows[index] = StepRow(state) if before is None else _anew(before, state)
         if before is not None and before.state.status is not StepStatus.PENDING:
-            look.draft.tell("step.reset", part.name, reason="the step that it is a part of begins anew")
+            reason = "the step that it is a part of begins anew"
+            look.draft.tell("step.reset", part.name, reason=reason, generation=rows[index].generation)
     look.draft.make(rows, dict(zip(indexes, news, strict=True)))
 
 
 def _anew(before: StepRow, state: StepState) -> StepRow:
-    return StepRow(state, attempts=before.attempts, generation=before.generation + 1)
+    began = before.state.status is not StepStatus.PENDING
+    return StepRow(state, attempts=before.attempts, generation=before.generation + began)
 
 
 def _pending(look: Look, step: StepSpec, start: int, count: int) -> int:

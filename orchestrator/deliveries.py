@@ -26,7 +26,7 @@ from executions.webhooks import fan_out, sending
 from executions.webhooks.message import content, event_id
 from executions.webhooks.schedule import TIMEOUT
 from executions.webhooks.sending import Claimed, Outcome
-from executions.webhooks.signing import signatures, signing
+from executions.webhooks.signing import bearer_of, signatures, signing
 from orchestrator.actions import answers
 from orchestrator.actions.http import retry_after
 from orchestrator.sweep import FORGET_EVERY_SECONDS
@@ -53,6 +53,7 @@ class Sendable:
     message_id: str
     content: str
     keys: list[str]
+    bearer: str | None = None
 
 
 Send = Callable[[Sendable], Outcome]
@@ -194,12 +195,14 @@ def sendable(claimed: Claimed) -> Sendable | Outcome:
         return Outcome(kind="not_found", message="its event is not there any more")
     try:
         keys = signing(claimed.sealed, overlapping=claimed.overlapping)
+        bearer = bearer_of(claimed.sealed)
     except InvalidToken:
         return Outcome(kind="invalid_secret", message="the endpoint's secret cannot be read with this SECRET_KEY")
     if not keys:
         return Outcome(kind="endpoint_deleted", message="its endpoint was deleted")
     event = claimed.event
-    return Sendable(claimed.url, event_id(event.execution_id, event.sequence), content(event), keys)
+    message_id = event_id(event.execution_id, event.sequence)
+    return Sendable(claimed.url, message_id, content(event, claimed.format), keys, bearer)
 
 
 def post(outbound: httpx.Client, request: Sendable) -> Outcome:
@@ -212,6 +215,8 @@ def post(outbound: httpx.Client, request: Sendable) -> Outcome:
         "webhook-timestamp": str(int(moment.timestamp())),
         "webhook-signature": signatures(request.keys, request.message_id, moment, request.content),
     }
+    if request.bearer is not None:
+        headers["Authorization"] = f"Bearer {request.bearer}"
     try:
         with (
             within(TIMEOUT),

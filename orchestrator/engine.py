@@ -8,13 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
 import psycopg
 import structlog
 
-from executions.change import Loaded, RunningAttempt
+from contract.away import Away, Unreachable, at_hand
+from executions.change import Change, Loaded, RunningAttempt
 from executions.plan import reach
 from executions.retry import Failure
 from executions.states import Status
@@ -23,7 +25,7 @@ from orchestrator.advance import Advance, Decided
 from orchestrator.held import Held
 from orchestrator.look import NEIGHBOURHOOD, Look
 from orchestrator.outcomes import Claim, Failed, Handed, Limits, NotBegun, Outcome, Succeeded
-from workflows.spec import Runnable
+from workflows.spec import Runnable, WaitProgram
 
 log = structlog.get_logger(__name__)
 
@@ -83,9 +85,6 @@ class Engine:
                 raise
             except Superseded:
                 continue
-            except Unloaded as unloaded:
-                self._load(unloaded)
-                continue
             except Undecided as undecided:
                 self._set_aside(undecided)
                 continue
@@ -99,23 +98,29 @@ class Engine:
 
     def _take_once(self) -> _Found | None:
         """Advance the execution that has been due longest; None when nothing is due."""
+        found = at_hand(self._take_in_time)
+        if not isinstance(found, UUID):
+            return found
+        self.store.push_back(found, "it could not be advanced")
+        return at_hand(lambda: self._take_again(found))
+
+    def _take_in_time(self) -> _Found | UUID | None:
+        """As _take_once; of one that is overdue, its id alone."""
         with self.store.session() as session:
             loaded = session.take()
             if loaded is None:
                 return None
-            execution_id, overdue = loaded.row.id, _overdue(loaded)
-            if not overdue:
-                return self._advance_taken(session, loaded)
-        self.store.push_back(execution_id, "it could not be advanced")
+            return loaded.row.id if _overdue(loaded) else self._advance_taken(session, loaded)
+
+    def _take_again(self, execution_id: UUID) -> _Found:
         with self.store.session() as session:
-            again = session.lock(execution_id, ())
-            if again is None or again.row.standing.due_at is None:
+            loaded = session.lock(execution_id, ())
+            if loaded is None or loaded.row.standing.due_at is None:
                 return _NOTHING
-            return self._advance_taken(session, again)
+            return self._advance_taken(session, loaded)
 
     def _advance_taken(self, session: Session, loaded: Loaded) -> _Found:
-        decided = self._decide(session, loaded, self._runnable(loaded), None, may_claim=True)
-        session.stage(decided.change)
+        decided = self._decide(session, loaded, None, may_claim=True)
         self._commit(session, decided.claim)
         return _Found(decided.claim, decided.more_due)
 
@@ -134,8 +139,8 @@ class Engine:
         pause = 0.05
         while True:
             try:
-                return self._record_once(claim, outcome, until)
-            except (psycopg.OperationalError, psycopg.InterfaceError, Superseded):
+                return at_hand(partial(self._record_once, claim, outcome, until))
+            except (psycopg.OperationalError, psycopg.InterfaceError, Superseded, Delayed):
                 log.warning("record_uncertain", execution_id=str(claim.execution_id), step=claim.step.name)
                 time.sleep(pause)
                 pause = min(pause * 2, 1.0)
@@ -156,13 +161,12 @@ class Engine:
             loaded = session.lock(claim.execution_id, around)
             if loaded is None:
                 return None
-            decided = self._decide(session, loaded, claim.runnable, outcome, may_claim=more)
-            session.stage(decided.change)
+            decided = self._decide(session, loaded, outcome, may_claim=more, runnable=claim.runnable)
             found = _Found(decided.claim, decided.more_due)
             if found.claim is None and more:
                 try:
                     found = self._take_along(session, found.more_due)
-                except Unloaded:
+                except Wanting:
                     found = _Found(None, more_due=True)
                 except Undecided as undecided:
                     aside = undecided
@@ -178,25 +182,36 @@ class Engine:
         loaded = session.take()
         if loaded is None or _overdue(loaded) or _in_line(loaded):
             return _Found(None, more_due or loaded is not None)
-        decided = self._decide(session, loaded, self._runnable(loaded), None, may_claim=True)
-        session.stage(decided.change)
+        decided = self._decide(session, loaded, None, may_claim=True)
         return _Found(decided.claim, more_due or decided.more_due)
 
     def _decide(
-        self, session: Session, loaded: Loaded, runnable: Runnable, outcome: Outcome | None, *, may_claim: bool
+        self,
+        session: Session,
+        loaded: Loaded,
+        outcome: Outcome | None,
+        *,
+        may_claim: bool,
+        runnable: Runnable | None = None,
     ) -> Decided:
+        """What is decided, and staged. Raises Wanting, Undecided: then nothing is."""
         try:
-            return Advance(Look(session, loaded, runnable, self.limits)).decide(outcome, may_claim=may_claim)
+            runnable = runnable or self._runnable(session, loaded)
+            decided = Advance(Look(session, loaded, runnable, self.limits)).decide(outcome, may_claim=may_claim)
+            session.stage(decided.change, _searched(decided.change, runnable))
         except psycopg.Error:
             raise
+        except Away as away:
+            raise Wanting(loaded.row.id, away) from away
         except Exception as error:
             raise Undecided(loaded.row.id, error) from error
+        return decided
 
-    def _runnable(self, loaded: Loaded) -> Runnable:
-        version_id, parameters = loaded.row.version_id, loaded.row.asked.parameters
+    def _runnable(self, session: Session, loaded: Loaded) -> Runnable:
+        version_id, parameters = loaded.row.version_id, session.text(loaded.row.id, loaded.row.asked.parameters)
         runnable = self.runnables.kept(version_id, parameters)
         if runnable is None:
-            raise Unloaded(loaded.row.id, version_id, parameters)
+            raise Unloaded(self.runnables, version_id, parameters)
         return runnable
 
     def _commit(self, session: Session, claim: Claim | None) -> None:
@@ -204,15 +219,6 @@ class Engine:
         if claim is not None:
             self.held.add(claim.fence)
         session.commit()
-
-    def _load(self, unloaded: Unloaded) -> None:
-        """A definition is compiled with no execution locked; one that cannot be is as one that cannot be decided on."""
-        try:
-            self.runnables.load(unloaded.version_id, unloaded.parameters)
-        except psycopg.Error:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it raises, this execution must not block the others
-            self._set_aside(Undecided(unloaded.execution_id, error))
 
     def _set_aside(self, undecided: Undecided) -> None:
         log.error("advance_failed", execution_id=str(undecided.execution_id), exc_info=undecided.error)
@@ -234,19 +240,14 @@ class Engine:
 
     def _hand_back(self, attempt: RunningAttempt) -> None:
         outcome = Outcome(attempt.execution_id, attempt.index, attempt.number, NotBegun())
-        try:
-            self._record_alone(outcome)
-        except Unloaded as unloaded:
-            self._load(unloaded)
-            self._record_alone(outcome)
+        at_hand(partial(self._record_alone, outcome))
         self.announce()
 
     def _record_alone(self, outcome: Outcome) -> None:
         with self.store.session() as session:
             loaded = session.lock(outcome.execution_id, (outcome.index,))
             if loaded is not None:
-                decided = self._decide(session, loaded, self._runnable(loaded), outcome, may_claim=False)
-                session.stage(decided.change)
+                self._decide(session, loaded, outcome, may_claim=False)
                 session.commit()
 
 
@@ -259,14 +260,16 @@ class _Found:
 _NOTHING = _Found(None, more_due=False)
 
 
-class Unloaded(Exception):
-    """The definition of an execution is not at hand: nothing was staged; load it, then look again."""
+class Unloaded(Away):
+    """The definition of an execution is not at hand: it is compiled with no execution locked."""
 
-    def __init__(self, execution_id: UUID, version_id: UUID, parameters: str) -> None:
+    def __init__(self, runnables: Runnables, version_id: UUID, parameters: str) -> None:
         super().__init__(f"version {version_id} is not loaded")
-        self.execution_id = execution_id
-        self.version_id = version_id
-        self.parameters = parameters
+        self._load = partial(runnables.load, version_id, parameters)
+
+    def bring(self) -> None:
+        """Raises psycopg.OperationalError, and whatever compiling raises."""
+        self._load()
 
 
 class Undecided(Exception):
@@ -278,9 +281,45 @@ class Undecided(Exception):
         self.error = error
 
 
+class Delayed(Undecided):
+    """It could not be decided now because of what is about this installation, not about the execution."""
+
+
+class Wanting(Away):
+    """Something that the decision about an execution wants is not at hand: nothing was staged for it.
+
+    Where that cannot be had, the execution is as one that cannot be decided on.
+    """
+
+    def __init__(self, execution_id: UUID, away: Away) -> None:
+        super().__init__(str(away))
+        self._execution_id = execution_id
+        self._away = away
+
+    @property
+    def wanted(self) -> Away:
+        return self._away
+
+    def bring(self) -> None:
+        """Raises psycopg.Error, Undecided."""
+        try:
+            self._away.bring()
+        except psycopg.Error:
+            raise
+        except Unreachable as error:
+            raise Delayed(self._execution_id, error) from error
+        except Exception as error:
+            raise Undecided(self._execution_id, error) from error
+
+
 def _overdue(loaded: Loaded) -> bool:
     due_at = loaded.row.standing.due_at
     return due_at is not None and (loaded.now - due_at).total_seconds() > OVERDUE_SECONDS
+
+
+def _searched(change: Change, runnable: Runnable) -> list[int]:
+    begun = (row.index for row in change.attempts)
+    return [index for index in begun if isinstance(runnable.spec.written(index).program, WaitProgram)]
 
 
 def _in_line(loaded: Loaded) -> bool:

@@ -22,7 +22,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An attempt that this process has to carry out; `config` is the resolved config, secrets included.
+    """An attempt that this process has to carry out; `config` is resolved, but for the tenant's secrets.
 
     `failures`: how many attempts at this generation failed before.
     """

@@ -15,8 +15,9 @@ from django.db import DatabaseError, connection
 
 from executions.announce import announce
 from executions.change import Carrier
+from executions.payloads.reading import contents
 from executions.store import PostgresStore
-from orchestrator.actions import workflow
+from orchestrator.actions import tenant_secrets, workflow
 from orchestrator.actions.action import Action
 from orchestrator.actions.carrying import Carrier as StepCarrier
 from orchestrator.actions.http import HttpAction
@@ -84,9 +85,9 @@ class WorkerProcess:
     def engine(self) -> Engine:
         limits, held = Limits(settings.OUTPUT_LIMIT_BYTES), Held()
         return Engine(
-            store=PostgresStore(self.url, self.carrier),
+            store=PostgresStore(self.url, self.carrier, contents()),
             runnables=Runnables(),
-            carry_out=StepCarrier(actions(), limits, held),
+            carry_out=StepCarrier(actions(), limits, held, tenant_secrets.of_tenant),
             announce=announce,
             limits=limits,
             held=held,

@@ -104,7 +104,7 @@ class Values:
         self, references: Collection[Reference], reads: Mapping[str, int], owner: StepSpec | None, repetition: int
     ) -> Scope:
         roots = {reference.root for reference in references}
-        scope = {root: self._root(root) for root in roots - {"steps", "item", "index"}}
+        scope = {root: self._root(root) for root in roots - {"steps", "item", "index", "secrets"}}
         if owner is not None and "item" in roots:
             scope["item"] = self._item(owner, repetition)
         if owner is not None and "index" in roots:
@@ -131,11 +131,14 @@ class Values:
         asked = self.loaded.row.asked
         match root:
             case "input":
-                value, schema = json_values.load(asked.input), self.runnable.spec.input_schema
+                value, schema = json_values.load(self._asked(asked.input)), self.runnable.spec.input_schema
                 return value if schema is None else schema.bind_numbers(value)
             case "parameters":
                 return self.runnable.parameters
             case "execution":
                 return {"id": str(self.loaded.row.id)}
             case _:
-                return json_values.load(asked.application_data or "null")
+                return json_values.load(self._asked(asked.application_data or "null"))
+
+    def _asked(self, column: str) -> str:
+        return self.session.text(self.loaded.row.id, column)

@@ -1,4 +1,4 @@
-"""The admin's windows on tenants, keys, agents and idempotent answers; trusted issuers are made here."""
+"""The admin's windows on tenants, keys, agents and idempotent answers; trusted issuers and secrets are made here."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
-from tenants import jwks, registry
-from tenants.models import Agent, ApiKey, IdempotentRequest, Tenant, TrustedIssuer
+from contract.problems import InvalidInput
+from tenants import jwks, registry, secrets
+from tenants.models import Agent, ApiKey, IdempotentRequest, Secret, Tenant, TrustedIssuer
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
@@ -105,6 +106,51 @@ class AgentAdmin(ReadOnlyAdmin):
     list_filter = ("status", "tenant")
     list_select_related = ("tenant",)
     search_fields = ("name", "id")
+
+
+class _WriteOnly(UnfoldAdminTextareaWidget):  # type: ignore[misc]
+    """A field that is never filled in by us, not even with what was just refused."""
+
+    def format_value(self, value: Any) -> str:  # noqa: ARG002
+        return ""
+
+
+class SecretForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The row, its value to be written and never read."""
+
+    value = forms.CharField(
+        strip=False, widget=_WriteOnly(), help_text="The new value. What is set cannot be seen here or anywhere."
+    )
+
+    def clean_value(self) -> str:
+        """The text, with the line ends that it had before a browser sent it."""
+        try:
+            return secrets.checked_value(self.cleaned_data["value"].replace("\r\n", "\n"))
+        except InvalidInput as error:
+            raise forms.ValidationError(error.message) from error
+
+
+@admin.register(Secret)
+class SecretAdmin(ModelAdmin):  # type: ignore[misc]
+    """Names of secrets; new values."""
+
+    form = SecretForm
+    list_display = ("name", "tenant", "version", "updated_at", "last_used_at")
+    list_filter = ("tenant",)
+    list_select_related = ("tenant",)
+    search_fields = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Secret]:
+        """Without what is sealed."""
+        return super().get_queryset(request).defer("sealed")  # type: ignore[no-any-return]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
+        """Whose it is and what it is called, once it is."""
+        return [] if obj is None else ["tenant", "name", "version", "created_at", "updated_at", "last_used_at"]
+
+    def save_model(self, request: HttpRequest, obj: Secret, form: Any, change: bool) -> None:  # noqa: ARG002
+        """Through the service."""
+        obj.pk = secrets.put(obj.tenant, obj.name, form.cleaned_data["value"]).pk
 
 
 @admin.register(IdempotentRequest)

@@ -35,6 +35,7 @@ from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from contract.answers import Answers
+from contract.away import at_hand
 from contract.dialects import Dialect
 from contract.http import BODY_LIMIT, Answer, JsonRegardless, JsonRenderer, absolute, read_json, request_id
 from contract.json_values import JSON
@@ -203,7 +204,7 @@ class Door(ViewSet):
         self.query = self.rules.query(request.query_params)
         self.input = self.rules.body(self.body)
         self.check_headers()
-        return self.after_commit(self._mutate(lambda: action(**self.kwargs)))
+        return self.after_commit(at_hand(lambda: self._mutate(lambda: action(**self.kwargs))))
 
     def _admit(self, request: Request) -> None:
         self.credential = cast("Credential", request.auth)

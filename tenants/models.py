@@ -188,6 +188,35 @@ class Agent(models.Model):
         return self.name
 
 
+class Secret(models.Model):
+    """A secret of a tenant, which the configs of steps that call out name. Its value is sealed, and is never shown."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="secrets", db_index=False)
+    name = models.CharField(max_length=100)
+    sealed = models.TextField(editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False, help_text="Raised by every new value.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("tenant", "name"), name="secret_name_is_unique"),
+            models.CheckConstraint(
+                condition=Q(name__regex=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"),
+                name="secret_name",
+                violation_error_message="1 to 100 letters, digits and underscores are wanted, a digit not first.",
+            ),
+            models.CheckConstraint(condition=~Q(sealed=""), name="secret_is_sealed"),
+            models.CheckConstraint(condition=Q(version__gt=0), name="secret_version"),
+        )
+        indexes = (models.Index(fields=("tenant", "id"), name="secret_by_tenant"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class IdempotentRequest(models.Model):
     """The answer given to a mutation under a key, written in the mutation's own transaction."""
 

@@ -16,7 +16,9 @@ _VERBS: Final = {
     "agents": ("read", "write", "work"),
     "payments": ("read", "write"),
     "webhooks": ("read", "write"),
+    "secrets": ("read", "write"),
     "keys": ("write",),
+    "retention": ("read", "write"),
 }
 
 SINGLE: Final = frozenset(f"{resource}:{verb}" for resource, verbs in _VERBS.items() for verb in verbs)

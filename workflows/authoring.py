@@ -19,11 +19,11 @@ from contract.identifiers import parse_id
 from contract.json_values import JSON
 from contract.problems import Conflict, FieldProblem, InvalidInput, NotFound, UnknownReference
 from tenants.models import Tenant
+from tenants.sealing import Purpose, seal
 from workflows import catalog, versions
 from workflows.definition import digest, parse_definition
 from workflows.masking import mask
 from workflows.models import Workflow, WorkflowVersion
-from workflows.sealing import seal
 from workflows.spec import Spec
 
 ANSWERED_ONLY: Final = frozenset(
@@ -129,7 +129,7 @@ def unsaved(workflow: Workflow, written: Written, version: str, base: JSON = Non
     masked = mask({**written.raw, "version": version}, base)
     if masked.problems:
         raise InvalidInput(masked.problems[0].message, fields=masked.problems)
-    return _row(workflow, written.spec, version, masked.definition, seal(masked.secrets))
+    return _row(workflow, written.spec, version, masked.definition, seal(masked.secrets, Purpose.DEFINITION))
 
 
 def _locked(tenant: Tenant, workflow_id: str | UUID, *, archived_too: bool = False) -> Workflow:

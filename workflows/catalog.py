@@ -12,12 +12,12 @@ from contract.identifiers import parse_id
 from contract.json_values import JSON
 from contract.problems import Conflict, FieldProblem, NotFound, UnknownReference
 from tenants.models import Tenant
+from tenants.sealing import Purpose, unseal
 from workflows.definition import parse_definition
 from workflows.masking import unmask
 from workflows.models import Template, Workflow, WorkflowVersion
 from workflows.names import SEMVER
 from workflows.patches import apply_parameters
-from workflows.sealing import unseal
 from workflows.spec import Runnable, Spec, Visibility
 
 _BULKY = ("definition", "sealed")
@@ -110,7 +110,7 @@ def version_of(workflow: Workflow, version: str) -> WorkflowVersion:
 
 def whole_definition(version: WorkflowVersion) -> JSON:
     """The definition with its secrets. Never to be shown."""
-    return unmask(json_values.load(version.definition), unseal(version.sealed))
+    return unmask(json_values.load(version.definition), unseal(version.sealed, Purpose.DEFINITION))
 
 
 @lru_cache(maxsize=_SPECS_KEPT)

@@ -8,12 +8,12 @@ from types import MappingProxyType
 from contract.problems import FieldProblem
 from workflows import bodies, policies
 from workflows.effects import Effect
-from workflows.expressions import Reference
+from workflows.expressions import SECRET_ROOTS, Reference
 from workflows.links import EVERYTHING, Place, Readable, check_references, link
 from workflows.programs import Program
 from workflows.reading import Members, Notes
 from workflows.spec import COMPENSATIONS, PARTS, RetryPolicy, StepSpec
-from workflows.steps import CALLING, REPEATING, STEP_TYPES
+from workflows.steps import CALLING, CALLING_OUT, REPEATING, STEP_TYPES
 from workflows.steps.wait import Wait
 from workflows.tools import ToolRegistry
 from workflows.written import Names, WrittenStep
@@ -86,7 +86,7 @@ class Compiler:
         compile_config = STEP_TYPES.get(step.type)
         if compile_config is None:
             return None, {}
-        notes = Notes(roots=step.members.notes.roots)
+        notes = Notes(roots=step.members.notes.roots | (SECRET_ROOTS if step.type in CALLING_OUT else frozenset()))
         program = compile_config(Members(step.config, "", notes), self._tools)
         found = (FieldProblem(step.locate(problem.field), problem.code, problem.message) for problem in notes.problems)
         step.members.notes.problems.extend(found)

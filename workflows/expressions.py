@@ -17,12 +17,15 @@ from workflows.cel.functions import rfc3339, seconds
 from workflows.cel.names import Reference, Variable
 from workflows.cel.program import CompileFailed, EvaluationFailed, Program
 from workflows.failures import StepFailed
+from workflows.secret_references import ROOT as SECRETS
+from workflows.secret_references import plainly_named, stand_in
 
 __all__ = [
     "ERROR_ROOTS",
     "KEY_ROOTS",
     "OUTCOME_ROOTS",
     "PART_ROOTS",
+    "SECRET_ROOTS",
     "STEP_ROOTS",
     "TEMPLATE_ROOTS",
     "Expression",
@@ -39,6 +42,8 @@ Scope = Mapping[str, Any]
 
 STEP_ROOTS = frozenset({"application", "execution", "input", "parameters", "steps"})
 PART_ROOTS = STEP_ROOTS | {"index", "item"}
+SECRET_ROOTS = frozenset({SECRETS})
+"""Named beside the others in the configs of steps that call out."""
 KEY_ROOTS = frozenset({"input", "parameters"})
 ERROR_ROOTS = frozenset({"error"})
 TEMPLATE_ROOTS = frozenset({"application"})
@@ -49,7 +54,7 @@ MAX_BOUND = 16 * 1024 * 1024
 FEW_OCCURRENCES = 16
 _ABSENT = object()
 _LATER = {
-    "secrets": "secrets are not available",
+    SECRETS: "secrets are only known in the config of an http, a webhook or an llm_inference step",
     "item": "`item` is only known in a map or a loop",
     "index": "`index` is only known in a map or a loop",
 }
@@ -71,22 +76,27 @@ class ExpressionError(StepFailed):
 
 
 class Expression:
-    """A compiled expression. `references`: the members it reads, in the order of their first place."""
+    """A compiled expression. `references`: the members it reads, in the order of their first place.
+
+    One that names a secret has no program: what it evaluates to stands in for the secret's value.
+    """
 
     __slots__ = ("_program", "references", "text")
 
-    def __init__(self, text: str, program: Program) -> None:
+    def __init__(self, text: str, program: Program | None, references: Iterable[Reference]) -> None:
         self.text = text
-        self.references = tuple(dict.fromkeys(variable.reference for variable in program.variables))
+        self.references = tuple(dict.fromkeys(references))
         self._program = program
 
     def evaluate(self, scope: Scope) -> JSON:
         """The value as JSON. Raises ExpressionError."""
+        if self._program is None:
+            return stand_in(str(self.references[0].path[0]))
         bindings: dict[str, Any] = {}
         for variable in self._program.variables:
             _bind(variable, scope, bindings)
         if self._program.occurrences > FEW_OCCURRENCES:
-            self._require_bounded(bindings)
+            self._require_bounded(bindings, self._program.occurrences)
         try:
             return _stored(self._program.evaluate(bindings))
         except (EvaluationFailed, InvalidJson) as error:
@@ -99,17 +109,20 @@ class Expression:
             raise ExpressionError(self.text, "a condition yields true or false, this yields something else")
         return value
 
-    def _require_bounded(self, bindings: dict[str, JSON]) -> None:
-        if len(dump(bindings)) * self._program.occurrences > MAX_BOUND:
+    def _require_bounded(self, bindings: dict[str, JSON], occurrences: int) -> None:
+        if len(dump(bindings)) * occurrences > MAX_BOUND:
             raise ExpressionError(self.text, "the expression names too much data too often")
 
 
 def compile_expression(text: str, roots: frozenset[str] = STEP_ROOTS) -> Expression:
     """The expression of a text that may name `roots`. Raises ExpressionInvalid."""
+    secret = plainly_named(text) if SECRETS in roots else None
+    if secret is not None:
+        return Expression(text, None, [Reference(SECRETS, (secret,))])
     problems, program = _compiled(text, roots)
     if program is None:
         raise ExpressionInvalid(text, problems)
-    return Expression(text, program)
+    return Expression(text, program, (variable.reference for variable in program.variables))
 
 
 def read_values(references: Iterable[Reference], scope: Scope) -> dict[str, JSON]:
@@ -130,7 +143,9 @@ def _compiled(text: str, roots: frozenset[str]) -> tuple[list[str], Program | No
 
 def _rule(reference: Reference) -> Iterable[str]:
     path = reference.path
-    if reference.root == "execution" and path != ("id",):
+    if reference.root == SECRETS:
+        yield "a secret stands alone between the braces, as `${{ secrets.NAME }}`; text may stand around them"
+    elif reference.root == "execution" and path != ("id",):
         yield "`execution` is read only as `execution.id`"
     elif reference.root == "error" and path and path[0] not in ("kind", "message", "details"):
         yield f"an error has `.kind`, `.message` and `.details`; `{reference.text}` names none of them"

@@ -1,7 +1,7 @@
 """Secrets inside a definition: where they stand, taking them out, putting them back. Pure.
 
 A secret is a literal `secret`, `api_key` or credential header in the config of a step that calls out; a string with
-`${{ }}` in it is shown as it is, for it names a secret and holds none. Encryption is sealing.py.
+`${{ }}` in it is shown as it is, for it names a secret and holds none. Encryption is tenants/sealing.py.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 from contract.json_values import JSON, escape
 from contract.problems import FieldProblem
+from workflows.steps import CALLING_OUT
 from workflows.steps.addresses import MASK
 from workflows.steps.http import CREDENTIAL_HEADERS
 from workflows.templating import OPEN
 
-_CALLS_OUT = frozenset({"http", "webhook", "llm_inference"})
 _SECRET_MEMBERS = ("secret", "api_key")
 
 
@@ -93,7 +93,7 @@ def _of_step(step: dict[str, JSON], pointer: str, address: str) -> Iterator[_Pla
 
 
 def _of_config(kind: str, config: dict[str, JSON], pointer: str, address: str) -> Iterator[_Place]:
-    if kind in _CALLS_OUT:
+    if kind in CALLING_OUT:
         yield from _literals(config, _SECRET_MEMBERS, pointer, address)
         headers = config.get("headers")
         if isinstance(headers, dict):

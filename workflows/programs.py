@@ -44,6 +44,17 @@ class EffectfulProgram(Program):
     def resolve(self, scope: Scope) -> dict[str, JSON]:
         """The config with every expression replaced by its value and every default filled in. Raises StepFailed."""
 
+    def checked(self, config: dict[str, JSON]) -> dict[str, JSON]:
+        """A resolved config that may be carried out, as far as its secrets are in it. Raises StepFailed.
+
+        resolve() has checked what it could: a secret is put in only where the step is carried out.
+        """
+        return config
+
+    def credentials(self, config: dict[str, JSON]) -> list[str]:  # noqa: ARG002 - of most there are none
+        """The literal credentials in a resolved config."""
+        return []
+
     def recorded(self, resolved: dict[str, JSON]) -> dict[str, JSON]:
         """A resolved config as it may be shown and recorded: secrets and credentials as `***`."""
         return resolved

@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import structlog
 from billiard.common import terminate_handler_fired  # type: ignore[attr-defined]  # younger than its stubs
 
+from contract import json_values
 from contract.json_values import JSON
 from executions.retry import Failure
 from orchestrator.actions.action import Action, ActionFailed, Attempted, Started
+from orchestrator.actions.opening import OpenSecrets, opened
 from orchestrator.actions.time_limit import TimedOut, within
 from orchestrator.held import Held
 from orchestrator.outcomes import Claim, Failed, Handed, Limits, Succeeded, encode
+from tenants.masking import Masker, hiding
 from workflows.effects import Effect
 from workflows.failures import StepFailed
 
@@ -29,12 +33,13 @@ MAX_RETRY_AFTER = 86_400.0
 
 
 class Carrier:
-    """Carries claims out, each by the action of its step's type."""
+    """Carries claims out, each by the action of its step's type. What is secret of one is in no outcome and no log."""
 
-    def __init__(self, actions: Mapping[str, Action], limits: Limits, held: Held) -> None:
+    def __init__(self, actions: Mapping[str, Action], limits: Limits, held: Held, open_secrets: OpenSecrets) -> None:
         self._actions = actions
         self._limits = limits
         self._held = held
+        self._open_secrets = open_secrets
 
     def __call__(self, claim: Claim) -> Succeeded | Failed | Handed:
         """The outcome, always; raises only what ends the process: the SystemExit of its pool's SIGTERM."""
@@ -68,7 +73,15 @@ class Carrier:
     def _carry_out(self, claim: Claim, attempted: Attempted) -> Succeeded | Failed | Handed:
         """All that runs on what an action returned or raised is done here, inside the time limit."""
         try:
-            output = self._actions[claim.step.type](claim.config, attempted)
+            config, masker = opened(claim, self._limits, self._open_secrets)
+        except StepFailed as failed:
+            return Failed(Failure(failed.kind, failed.message, retryable=False))
+        with hiding(masker):
+            return _masked(self._outcome(claim.step.type, config, attempted), masker)
+
+    def _outcome(self, step_type: str, config: dict[str, JSON], attempted: Attempted) -> Succeeded | Failed | Handed:
+        try:
+            output = self._actions[step_type](config, attempted)
             return Handed(output.execution_id) if isinstance(output, Started) else Succeeded(self._encoded(output))
         except ActionFailed as failed:
             failure = Failure(
@@ -103,6 +116,16 @@ class Carrier:
         except (StepFailed, TypeError) as error:
             return f"left out: {_text(error)}"
         return details
+
+
+def _masked(outcome: Succeeded | Failed | Handed, masker: Masker) -> Succeeded | Failed | Handed:
+    """The outcome as it may be recorded: the one place where secrets are taken out of what comes back."""
+    if not masker or isinstance(outcome, Handed):
+        return outcome
+    if isinstance(outcome, Succeeded):
+        return Succeeded(json_values.stored(masker.json(json_values.load(outcome.output))))
+    failure, details = outcome.failure, masker.json(outcome.details, cut=True)
+    return replace(outcome, failure=replace(failure, message=masker.cut_text(failure.message)), details=details)
 
 
 def _timeout(attempted: Attempted) -> Failure:

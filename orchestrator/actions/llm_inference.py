@@ -13,13 +13,10 @@ from orchestrator.actions import answers
 from orchestrator.actions.action import ActionFailed, Attempted
 from orchestrator.actions.http import ANY_2XX, built, send
 from workflows.schemas import violations
-from workflows.steps.addresses import MASK
 
 PATH = "/chat/completions"
 SHOWN_CHARACTERS = 500
 """How much of an answer stands in the error that it makes."""
-LEAST_SECRET = 8
-"""A key of fewer characters is not looked for in answers: what it is made of stands in any text."""
 
 
 class LlmAction:
@@ -34,13 +31,8 @@ class LlmAction:
 
     def __call__(self, config: dict[str, JSON], attempted: Attempted) -> JSON:
         request = self._request(config, attempted)
-        key = config["api_key"]
-        try:
-            _, body = send(self._client, request, attempted, ANY_2XX, attempted.seconds)
-            return _output(_parsed(_masked(body, key), attempted), config["schema"], attempted)
-        except ActionFailed as failed:
-            failed.message, failed.details = _without(failed.message, key), _without(failed.details, key)
-            raise
+        _, body = send(self._client, request, attempted, ANY_2XX, attempted.seconds)
+        return _output(_parsed(body, attempted), config["schema"], attempted)
 
     def _request(self, config: dict[str, JSON], attempted: Attempted) -> httpx.Request:
         base = config["base_url"] or self._default_base_url
@@ -147,19 +139,6 @@ def _cost(completion: dict[str, JSON]) -> float | None:
         if isinstance(cost, int | float) and not isinstance(cost, bool) and math.isfinite(cost):
             return float(cost)
     return None
-
-
-def _masked(body: bytes, key: str | None) -> bytes:
-    return body if key is None or len(key) < LEAST_SECRET else body.replace(key.encode(), MASK.encode())
-
-
-def _without(told: JSON, key: str | None) -> JSON:
-    """What is told, an endpoint that repeats the key it was given notwithstanding."""
-    if isinstance(told, str):
-        return _masked(told.encode(), key).decode()
-    if isinstance(told, dict):
-        return {name: _without(value, key) for name, value in told.items()}
-    return told
 
 
 def _not_understood(how: str, answer: JSON, attempted: Attempted) -> ActionFailed:

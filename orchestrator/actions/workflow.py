@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
 
+from contract.away import Unreachable
 from contract.json_values import JSON
 from contract.problems import Refusal
 from executions.children import Turn, start_child
@@ -16,7 +17,7 @@ PAUSE_SECONDS = 0.5
 
 
 def start(config: dict[str, JSON], attempted: Attempted) -> Started:
-    """Start the child, through any outage of the database that the step's time-out lets it wait for.
+    """Start the child, through any outage of the database or the payload store that the step's time-out allows.
 
     Raises ActionFailed(child_refused).
     """
@@ -32,7 +33,7 @@ def start(config: dict[str, JSON], attempted: Attempted) -> Started:
                 retryable=False,
                 details={"reason": refusal.reason, "errors": details},
             ) from refusal
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError, Unreachable):
             # Whether it was started is looked up before it is started again.
             connection.close()
             time.sleep(PAUSE_SECONDS)

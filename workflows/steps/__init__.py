@@ -45,5 +45,7 @@ REPEATING = frozenset({"loop", "map"})
 """Types that have a body of steps, which is no step of the graph."""
 WAITING = REPEATING | {"agent", "wait", "workflow"}
 """Types that hold no worker, and so may take long."""
-CALLING = frozenset({"http", "llm_inference", "tool_call", "webhook"})
+CALLING_OUT = frozenset({"http", "llm_inference", "webhook"})
+"""Types that send a request for the tenant: what they say may be secret."""
+CALLING = CALLING_OUT | {"tool_call"}
 """Types that touch the world from a worker."""

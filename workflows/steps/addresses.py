@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 
+from contract.json_values import JSON
+from tenants.masking import MASK
 from workflows.effects import Effect
+from workflows.failures import StepFailed
 from workflows.reading import Members
+from workflows.secret_references import begins_with_one, hidden
 from workflows.templating import OPEN, Template
 
-MASK = "***"
+__all__ = ["MASK", "check_url", "is_address", "may_be_address", "read_effect", "read_url"]
+
 MAX_ADDRESS = 8_192
 
 _ADDRESS = re.compile(r"https?://[^/?#\s@\\]+([/?#]\S*)?\Z", re.IGNORECASE)
@@ -18,6 +23,17 @@ _TEMPLATE_WITH_SCHEME = re.compile(r"https?://", re.IGNORECASE)
 def is_address(text: str) -> bool:
     """Whether it is an absolute http or https address without user information."""
     return len(text) <= MAX_ADDRESS and _ADDRESS.match(text) is not None
+
+
+def may_be_address(text: str) -> bool:
+    """Whether it is one, or will be as far as is known before its secrets are."""
+    return begins_with_one(text) or is_address(str(hidden(text)))
+
+
+def check_url(url: JSON) -> None:
+    """Raises StepFailed for what is no address."""
+    if not isinstance(url, str) or not may_be_address(url):
+        raise StepFailed("invalid_request", f"the url is no http or https address: {str(hidden(url))[:200]}")
 
 
 def read_url(config: Members, name: str = "url", *, required: bool = True) -> Template | None:

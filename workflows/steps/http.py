@@ -12,7 +12,8 @@ from workflows.expressions import Scope
 from workflows.failures import StepFailed
 from workflows.programs import EffectfulProgram
 from workflows.reading import Members
-from workflows.steps.addresses import MASK, is_address, read_effect, read_url
+from workflows.secret_references import hidden
+from workflows.steps.addresses import MASK, check_url, read_effect, read_url
 from workflows.templating import Template
 from workflows.tools import ToolRegistry
 
@@ -55,16 +56,21 @@ class HttpRequest(EffectfulProgram):
         self._parts = parts.present()
 
     def resolve(self, scope: Scope) -> dict[str, JSON]:
-        resolved = {name: part.resolve(scope) for name, part in self._parts.items()}
-        if not isinstance(resolved["url"], str) or not is_address(resolved["url"]):
-            raise StepFailed("invalid_request", f"the url is no http or https address: {str(resolved['url'])[:200]}")
-        resolved["headers"] = {name: _header(name, value) for name, value in resolved.get("headers", {}).items()}
-        resolved["query"] = {name: _query(name, value) for name, value in resolved.get("query", {}).items()}
-        return {**self._fixed, **resolved}
+        return self.checked(self._fixed | {name: part.resolve(scope) for name, part in self._parts.items()})
+
+    def checked(self, config: dict[str, JSON]) -> dict[str, JSON]:
+        check_url(config["url"])
+        headers = {name: _header(name, value) for name, value in config.get("headers", {}).items()}
+        query = {name: _query(name, value) for name, value in config.get("query", {}).items()}
+        return {**config, "headers": headers, "query": query}
+
+    def credentials(self, config: dict[str, JSON]) -> list[str]:
+        return [value for name, value in config["headers"].items() if name.lower() in CREDENTIAL_HEADERS]
 
     def recorded(self, resolved: dict[str, JSON]) -> dict[str, JSON]:
-        headers = resolved["headers"].items()
-        return {**resolved, "headers": {k: MASK if k.lower() in CREDENTIAL_HEADERS else v for k, v in headers}}
+        headers = {k: MASK if k.lower() in CREDENTIAL_HEADERS else v for k, v in resolved["headers"].items()}
+        shown: dict[str, JSON] = hidden({**resolved, "headers": headers})
+        return shown
 
 
 def compile_config(config: Members, _tools: ToolRegistry) -> HttpRequest | None:
@@ -118,7 +124,7 @@ def _is_range(item: JSON) -> bool:
 
 def _header(name: str, value: JSON) -> str:
     text = _scalar(value)
-    if text is None or not _HEADER_VALUE.match(text):
+    if text is None or not _HEADER_VALUE.match(str(hidden(text))):
         raise StepFailed("invalid_request", f"the header {name} is no single line of text")
     return text
 

@@ -11,7 +11,8 @@ from workflows.failures import StepFailed
 from workflows.programs import EffectfulProgram
 from workflows.reading import Members
 from workflows.schemas import Schema
-from workflows.steps.addresses import MASK, is_address, read_url
+from workflows.secret_references import hidden
+from workflows.steps.addresses import MASK, may_be_address, read_url
 from workflows.templating import OPEN, Template
 from workflows.tools import ToolRegistry
 
@@ -31,14 +32,22 @@ class ChatCompletion(EffectfulProgram):
     def resolve(self, scope: Scope) -> dict[str, JSON]:
         resolved: dict[str, JSON] = dict.fromkeys(_RULES)
         for name, part in self._parts.items():
-            value = resolved[name] = part.resolve(scope)
+            resolved[name] = part.resolve(scope)
+        return self.checked({**resolved, "schema": self._schema})
+
+    def checked(self, config: dict[str, JSON]) -> dict[str, JSON]:
+        for name in self._parts:
             holds, says = _RULES[name]
-            if not holds(value):
+            if not holds(config[name]):
                 raise StepFailed("invalid_request", f"`{name}` {says}")
-        return {**resolved, "schema": self._schema}
+        return config
+
+    def credentials(self, config: dict[str, JSON]) -> list[str]:
+        return [config["api_key"]] if config["api_key"] else []
 
     def recorded(self, resolved: dict[str, JSON]) -> dict[str, JSON]:
-        return {**resolved, "api_key": resolved["api_key"] and MASK}
+        shown: dict[str, JSON] = hidden({**resolved, "api_key": resolved["api_key"] and MASK})
+        return shown
 
 
 def compile_config(config: Members, _tools: ToolRegistry) -> ChatCompletion | None:
@@ -66,7 +75,7 @@ def _is_expression(written: JSON) -> bool:
 
 
 def _is_base_url(value: JSON) -> bool:
-    return isinstance(value, str) and is_address(value)
+    return isinstance(value, str) and may_be_address(value)
 
 
 def _is_name(value: JSON) -> bool:
@@ -90,7 +99,8 @@ def _is_count(value: JSON) -> bool:
 
 
 def _is_key(value: JSON) -> bool:
-    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable()
+    shown = hidden(value)
+    return isinstance(shown, str) and shown != "" and shown.isascii() and shown.isprintable()
 
 
 _RULES: Mapping[str, tuple[Callable[[JSON], bool], str]] = {

@@ -8,7 +8,8 @@ from workflows.expressions import Scope
 from workflows.failures import StepFailed
 from workflows.programs import EffectfulProgram
 from workflows.reading import Members
-from workflows.steps.addresses import MASK, is_address, read_effect, read_url
+from workflows.secret_references import hidden
+from workflows.steps.addresses import MASK, check_url, read_effect, read_url
 from workflows.templating import Template
 from workflows.tools import ToolRegistry
 
@@ -22,16 +23,21 @@ class WebhookPost(EffectfulProgram):
 
     def resolve(self, scope: Scope) -> dict[str, JSON]:
         resolved: dict[str, JSON] = {"event": None, "secret": None}
-        resolved |= {name: part.resolve(scope) for name, part in self._parts.items()}
-        if not isinstance(resolved["url"], str) or not is_address(resolved["url"]):
-            raise StepFailed("invalid_request", f"the url is no http or https address: {str(resolved['url'])[:200]}")
+        return self.checked(resolved | {name: part.resolve(scope) for name, part in self._parts.items()})
+
+    def checked(self, config: dict[str, JSON]) -> dict[str, JSON]:
+        check_url(config["url"])
         for name in ("event", "secret"):
-            if not isinstance(resolved[name], str | None):
+            if not isinstance(config[name], str | None):
                 raise StepFailed("invalid_request", f"the {name} is no text")
-        return resolved
+        return config
+
+    def credentials(self, config: dict[str, JSON]) -> list[str]:
+        return [config["secret"]] if config["secret"] else []
 
     def recorded(self, resolved: dict[str, JSON]) -> dict[str, JSON]:
-        return {**resolved, "secret": resolved["secret"] and MASK}
+        shown: dict[str, JSON] = hidden({**resolved, "secret": resolved["secret"] and MASK})
+        return shown
 
 
 def compile_config(config: Members, _tools: ToolRegistry) -> WebhookPost | None:
