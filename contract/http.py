@@ -55,6 +55,12 @@ class RequestIdMiddleware:
         return response
 
 
+def current_request() -> str | None:
+    """The id of the request that is being answered here; None in a process or a thread that answers none."""
+    found: str | None = structlog.contextvars.get_contextvars().get("request_id")
+    return found
+
+
 def request_id(request: object) -> str:
     """The id that RequestIdMiddleware gave this request (Django's or DRF's)."""
     return cast("str", getattr(request, "request_id", ""))

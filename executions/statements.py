@@ -25,7 +25,7 @@ AGENT = ("id", "name", "status", "actions")
 STEP_COUNTS = ("attempts", "failures", "losses", "generation", "parts_made", "parts_opened")
 
 READ = f"""
-SELECT e.id, e.version_id, e.seq, e.event_sequence, e.chain_head, e.status, e.intent, e.concurrency_key,
+SELECT e.id, e.tenant_id, e.version_id, e.seq, e.event_sequence, e.chain_head, e.status, e.intent, e.concurrency_key,
   e.steps_left, e.steps_running, e.steps_ready, e.steps_waiting,
   {", ".join(f"e.{name}" for name in PLAIN_COLUMNS)}, {", ".join(f"s.{name}" for name in ASKED)},
   {", ".join(f"a.{name} AS agent_{name}" for name in AGENT)}
@@ -87,7 +87,8 @@ WHERE s.execution_id = %(id)s AND s.status = 'running' AND a.status = 'running' 
 
 AWAITING = """
 SELECT step_index AS index, number, input, child FROM attempt
-WHERE execution_id = %(id)s AND status = 'waiting' AND input::json->>'signal' = %(signal)s
+WHERE execution_id = %(id)s AND status = 'waiting'
+  AND CASE WHEN input LIKE '@%%' THEN false ELSE input::json->>'signal' = %(signal)s END
 ORDER BY started_at, step_index LIMIT 100"""
 
 KEPT = """
@@ -102,13 +103,20 @@ UNOPENED = f"{PARTS} AND status = 'pending' ORDER BY index LIMIT %(most)s"
 UNENDED = f"""{PARTS} AND (status IN ('running', 'retrying', 'waiting') OR (status = 'pending' AND parents_live > 0))
 ORDER BY index"""
 
+# What stands elsewhere counts as long as it is there, and is put in by who asks: then `parts` are given, not `items`.
 JOINED = """
-SELECT CASE WHEN COALESCE(sum(octet_length(COALESCE(o.output, a.output))), 0) <= %(most)s
-  THEN '[' || string_agg(COALESCE(o.output, a.output, 'null'), ',' ORDER BY s.index) || ']' END AS items
+SELECT CASE WHEN COALESCE(sum(p.bytes), 0) <= %(most)s AND NOT bool_or(p.elsewhere)
+    THEN '[' || string_agg(p.output, ',' ORDER BY s.index) || ']' END AS items,
+  CASE WHEN COALESCE(sum(p.bytes), 0) <= %(most)s AND bool_or(p.elsewhere)
+    THEN json_agg(p.output ORDER BY s.index) END AS parts
 FROM step s
 LEFT JOIN attempt a ON a.execution_id = s.execution_id AND a.step_index = s.index
   AND a.number = s.attempts AND a.status = 'succeeded'
 LEFT JOIN json_to_recordset(%(own)s) AS o(index int, output text) ON o.index = s.index
+CROSS JOIN LATERAL (SELECT COALESCE(o.output, a.output, 'null') AS output,
+  COALESCE(o.output, a.output, 'null') LIKE '@%%' AS elsewhere,
+  CASE WHEN COALESCE(o.output, a.output) LIKE '@%%' THEN split_part(COALESCE(o.output, a.output), ':', 2)::int
+    ELSE octet_length(COALESCE(o.output, a.output)) END AS bytes) p
 WHERE s.execution_id = %(id)s AND s.index >= %(first)s AND s.index < %(end)s"""
 
 TO_COMPENSATE = f"""
@@ -123,7 +131,7 @@ AGENT_NAMED = f"""
 SELECT {", ".join(AGENT)} FROM tenants_agent
 WHERE id = %(agent)s AND tenant_id = (SELECT tenant_id FROM execution WHERE id = %(id)s)"""
 
-CHILD = "SELECT status, status_reason, output FROM execution WHERE id = %(id)s"
+CHILD = "SELECT tenant_id, status, status_reason, output FROM execution WHERE id = %(id)s"
 
 LIVE_CHILDREN = """
 SELECT e.id FROM submission s JOIN execution e ON e.id = s.execution_id

@@ -19,22 +19,20 @@ from psycopg.rows import dict_row
 from contract import json_values
 from executions import statements, transitions
 from executions.change import (
-    PLAIN_COLUMNS,
     AgentRow,
     ArrivalRow,
-    Asked,
     Carrier,
     Change,
-    DueRow,
     ExecutionRow,
     Loaded,
     RunningAttempt,
-    Standing,
     StepRow,
     WaitingAttempt,
 )
-from executions.plan import Counters, StepState
-from executions.states import Intent, Status, StepStatus
+from executions.loading import loaded, step_row
+from executions.payloads.changes import referred
+from executions.payloads.contents import Contents, Place
+from executions.states import Status, StepStatus
 
 DUE_WINDOW = 65
 """Due steps that one look loads: one more than an advance takes up, so that the next due time is known."""
@@ -62,7 +60,11 @@ class Superseded(Exception):
 
 
 class Session(Protocol):
-    """One transaction, in the name of `carrier`. Leaving it without commit undoes everything."""
+    """One transaction, in the name of `carrier`. Leaving it without commit undoes everything.
+
+    Texts stand here as they are, wherever they are kept; only those of what was asked for are read by `text`. What
+    gives a text raises Away where it is not at hand, and so does `stage` for one that is not kept yet.
+    """
 
     @property
     def carrier(self) -> Carrier: ...
@@ -72,6 +74,9 @@ class Session(Protocol):
 
     def take(self) -> Loaded | None:
         """The execution that has been due longest and that nobody locked, no steps loaded; None if nothing is due."""
+
+    def text(self, execution_id: UUID, column: str) -> str:
+        """The JSON text of a column of an execution that this session has locked."""
 
     def steps(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, StepRow]:
         """More steps of an execution that this session has locked."""
@@ -124,8 +129,8 @@ class Session(Protocol):
         From here to the end of the session no other execution with this key is admitted.
         """
 
-    def stage(self, change: Change) -> None:
-        """Have the change applied by commit."""
+    def stage(self, change: Change, searched: Collection[int] = ()) -> None:
+        """Have the change applied by commit. `searched`: the steps whose inputs the database looks into."""
 
     def commit(self) -> None:
         """Make what is staged durable as the session is left, which raises Superseded where a change did not apply."""
@@ -154,9 +159,10 @@ def database_clock() -> datetime | None:
 class PostgresStore:
     """The store on one psycopg connection, pipelined and prepared; used by one thread."""
 
-    def __init__(self, url: str, carrier: Carrier, clock: Clock = database_clock) -> None:
+    def __init__(self, url: str, carrier: Carrier, contents: Contents, clock: Clock = database_clock) -> None:
         self._url = url
         self._carrier = carrier
+        self._contents = contents
         self._clock = clock
         self._connection: psycopg.Connection[dict[str, Any]] | None = None
 
@@ -165,7 +171,7 @@ class PostgresStore:
         connection = self._connect()
         try:
             with connection.pipeline():
-                session = _PostgresSession(connection, self._carrier, self._clock())
+                session = _PostgresSession(connection, self._carrier, self._contents, self._clock())
                 yield session
             if not session.ended:
                 connection.rollback()
@@ -212,11 +218,14 @@ class _PostgresSession:
         self,
         connection: psycopg.Connection[dict[str, Any]],
         carrier: Carrier,
+        contents: Contents,
         now: datetime | None,
     ) -> None:
         self._connection = connection
         self.carrier = carrier
+        self._contents = contents
         self._now = now
+        self._places: dict[UUID, Place] = {}
         self._staged: list[psycopg.Cursor[dict[str, Any]]] = []
         self.ended = False
         connection.execute("BEGIN")
@@ -225,23 +234,33 @@ class _PostgresSession:
         locked = self._connection.execute(statements.LOCK, {"id": execution_id})
         around = self._around(execution_id, indexes)
         row = locked.fetchone()
-        return None if row is None else _loaded(row, around.fetchone())
+        return None if row is None else self._loaded(row, around)
 
     def take(self) -> Loaded | None:
         row = self._connection.execute(statements.TAKE, {"now": self._now}).fetchone()
-        return None if row is None else _loaded(row, self._around(row["id"], ()).fetchone())
+        return None if row is None else self._loaded(row, self._around(row["id"], ()))
+
+    def text(self, execution_id: UUID, column: str) -> str:
+        return self._texts(execution_id, [column])[0]
 
     def steps(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, StepRow]:
         found = self._connection.execute(statements.STEPS, {"id": execution_id, "indexes": list(indexes)})
-        return {row["index"]: _step(row) for row in found.fetchall()}
+        return {row["index"]: step_row(row) for row in found.fetchall()}
 
     def results(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, Result]:
         found = self._connection.execute(statements.RESULTS, {"id": execution_id, "indexes": list(indexes)})
-        return {row["index"]: Result(StepStatus(row["status"]), row["output"]) for row in found.fetchall()}
+        rows = found.fetchall()
+        outputs = iter(self._texts(execution_id, [row["output"] for row in rows if row["output"] is not None]))
+        return {
+            row["index"]: Result(StepStatus(row["status"]), None if row["output"] is None else next(outputs))
+            for row in rows
+        }
 
     def items(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, str]:
         found = self._connection.execute(statements.ITEMS, {"id": execution_id, "indexes": list(indexes)})
-        return {row["index"]: row["item"] for row in found.fetchall()}
+        rows = found.fetchall()
+        items = self._texts(execution_id, [row["item"] or "null" for row in rows])
+        return {row["index"]: item for row, item in zip(rows, items, strict=True)}
 
     def waiting(self, execution_id: UUID, indexes: Collection[int] | None) -> Sequence[WaitingAttempt]:
         if indexes is None:
@@ -265,18 +284,20 @@ class _PostgresSession:
     def unopened(self, execution_id: UUID, first: int, end: int, most: int) -> Mapping[int, StepRow]:
         parameters = {"id": execution_id, "first": first, "end": end, "most": most}
         return {
-            row["index"]: _step(row) for row in self._connection.execute(statements.UNOPENED, parameters).fetchall()
+            row["index"]: step_row(row) for row in self._connection.execute(statements.UNOPENED, parameters).fetchall()
         }
 
     def unended(self, execution_id: UUID, first: int, end: int) -> Mapping[int, StepRow]:
         found = self._connection.execute(statements.UNENDED, {"id": execution_id, "first": first, "end": end})
-        return {row["index"]: _step(row) for row in found.fetchall()}
+        return {row["index"]: step_row(row) for row in found.fetchall()}
 
     def joined(self, execution_id: UUID, first: int, end: int, own: Mapping[int, str], most_bytes: int) -> str | None:
         rows = json_values.dump([{"index": index, "output": output} for index, output in own.items()])
         parameters = {"id": execution_id, "first": first, "end": end, "own": rows, "most": most_bytes}
         row = self._connection.execute(statements.JOINED, parameters).fetchone()
-        return None if row is None else row["items"]
+        if row is None or row["parts"] is None:
+            return None if row is None else row["items"]
+        return f"[{','.join(self._texts(execution_id, row['parts']))}]"
 
     def to_compensate(self, execution_id: UUID, indexes: Collection[int]) -> int | None:
         row = self._connection.execute(
@@ -288,7 +309,9 @@ class _PostgresSession:
         row = self._connection.execute(statements.CHILD, {"id": execution_id}).fetchone()
         if row is None:
             raise LookupError(f"there is no execution {execution_id}")
-        return Child(Status(row["status"]), row["status_reason"], row["output"])
+        self._places[execution_id] = Place(row["tenant_id"], execution_id)
+        output = None if row["output"] is None else self.text(execution_id, row["output"])
+        return Child(Status(row["status"]), row["status_reason"], output)
 
     def live_children(self, execution_id: UUID) -> Sequence[UUID]:
         found = self._connection.execute(statements.LIVE_CHILDREN, {"id": execution_id})
@@ -305,9 +328,10 @@ class _PostgresSession:
         found = self._connection.execute(statements.ADMITTED, parameters).fetchone()
         return found is not None and bool(found["admitted"])
 
-    def stage(self, change: Change) -> None:
+    def stage(self, change: Change, searched: Collection[int] = ()) -> None:
+        written = referred(change, self._places[change.before.id], self._contents, searched)
         cursor = self._connection.cursor(row_factory=psycopg.rows.tuple_row)
-        transitions.apply(cursor, change, self.carrier)
+        transitions.apply(cursor, written, self.carrier)
         self._staged.append(cursor)  # type: ignore[arg-type]
 
     def commit(self) -> None:
@@ -318,58 +342,13 @@ class _PostgresSession:
         """Whether every staged change took effect; known once the session was left."""
         return all(transitions.applied(cursor) for cursor in self._staged)
 
+    def _texts(self, execution_id: UUID, columns: Sequence[str]) -> list[str]:
+        return self._contents.texts(self._places[execution_id], columns)
+
+    def _loaded(self, row: dict[str, Any], around: psycopg.Cursor[dict[str, Any]]) -> Loaded:
+        self._places[row["id"]] = Place(row["tenant_id"], row["id"])
+        return loaded(row, around.fetchone())
+
     def _around(self, execution_id: UUID, indexes: Collection[int]) -> psycopg.Cursor[dict[str, Any]]:
         parameters = {"id": execution_id, "indexes": list(indexes), "now": self._now, "window": DUE_WINDOW}
         return self._connection.execute(statements.AROUND, parameters)
-
-
-def _loaded(row: dict[str, Any], around: dict[str, Any] | None) -> Loaded:
-    if around is None:
-        raise LookupError("the neighbourhood query gives one row")
-    return Loaded(
-        row=_execution(row),
-        now=around["now"],
-        steps={step["index"]: _step(step) for step in around["steps"]},
-        due=[DueRow(due["index"], datetime.fromisoformat(due["due_at"])) for due in around["due"]],
-        arrivals=[ArrivalRow(**arrival) for arrival in around["arrivals"]],
-    )
-
-
-def _execution(row: dict[str, Any]) -> ExecutionRow:
-    standing = Standing(
-        status=Status(row["status"]),
-        intent=Intent(row["intent"]),
-        counters=Counters(row["steps_left"], row["steps_running"], row["steps_ready"], row["steps_waiting"]),
-        **{name: row[name] for name in PLAIN_COLUMNS},
-    )
-    asked = Asked(**{name: row[name] for name in statements.ASKED})
-    return ExecutionRow(
-        row["id"],
-        row["version_id"],
-        row["seq"],
-        row["event_sequence"],
-        bytes(row["chain_head"]),
-        standing,
-        asked,
-        row["concurrency_key"],
-        _agent(row),
-    )
-
-
-def _agent(row: dict[str, Any]) -> AgentRow | None:
-    """For whom the execution runs; those of old may have been started for nobody."""
-    if row["agent_id"] is None:
-        return None
-    return AgentRow(row["agent_id"], row["agent_name"], row["agent_status"], tuple(row["agent_actions"]))
-
-
-def _step(row: dict[str, Any]) -> StepRow:
-    state = StepState(
-        StepStatus(row["status"]),
-        row["parents_left"],
-        row["parents_live"],
-        row["parts_left"],
-        row["parts_open"],
-        row["parts_failed"],
-    )
-    return StepRow(state, **{name: row[name] for name in statements.STEP_COUNTS})

@@ -67,6 +67,7 @@ class Execution(models.Model):
     queued_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    payloads_dropped_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "execution"
@@ -105,6 +106,11 @@ class Execution(models.Model):
                 fields=["id"],
                 name="execution_unsettled",
                 condition=Q(unsettled=True, status__in=sorted(s.value for s in TERMINAL)),
+            ),
+            models.Index(
+                fields=["tenant", "workflow", "finished_at"],
+                name="execution_droppable",
+                condition=Q(finished_at__isnull=False, payloads_dropped_at__isnull=True),
             ),
             models.Index(fields=["run_id"], name="execution_run"),
             models.Index(fields=["tenant", "-id"], name="execution_tenant"),

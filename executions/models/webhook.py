@@ -12,7 +12,7 @@ from executions.models.constraints import choices, one_of
 from executions.models.execution import Execution
 from executions.models.transaction import CurrentTransactionId, TransactionIdField
 from executions.webhooks.schedule import DEFAULT_RETRIES, MOST_RETRIES
-from executions.webhooks.words import DISABLED, ENABLED, DeliveryStatus, DisabledReason, SendStatus
+from executions.webhooks.words import DISABLED, ENABLED, DeliveryStatus, DisabledReason, Format, SendStatus
 
 _ENABLED = Q(enabled=True)
 _KEPT = Q(deleted_at__isnull=True)
@@ -26,6 +26,7 @@ class WebhookEndpoint(models.Model):
     name = models.CharField(max_length=255)
     url = models.CharField(max_length=2048)
     description = models.CharField(max_length=4096, blank=True, default="")
+    format = models.CharField(max_length=16, choices=choices(Format), default=Format.EVENT.value)
     subscribed = ArrayField(models.CharField(max_length=64), help_text="Types of events, or patterns of them.")
     max_retries = models.SmallIntegerField(default=DEFAULT_RETRIES)
     sealed = models.TextField(blank=True, editable=False, help_text="The secrets that sign, encrypted.")
@@ -48,6 +49,7 @@ class WebhookEndpoint(models.Model):
         ordering = ("-id",)
         constraints = (
             one_of("disabled_reason", DisabledReason, "webhook_endpoint_reason_known"),
+            one_of("format", Format, "webhook_endpoint_format_known"),
             models.CheckConstraint(
                 condition=Q(max_retries__gte=0, max_retries__lte=MOST_RETRIES), name="webhook_endpoint_retries"
             ),
@@ -150,18 +152,3 @@ class WebhookAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} {self.status}"
-
-
-class WebhookCursor(models.Model):
-    """How far the log of events has been read for deliveries: one row, locked by whoever reads."""
-
-    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
-    xid = TransactionIdField(editable=False)
-    event = models.BigIntegerField(help_text="The id of the last event that was read.")
-
-    class Meta:
-        db_table = "webhook_cursor"
-        constraints = (models.CheckConstraint(condition=Q(id=1), name="webhook_cursor_alone"),)
-
-    def __str__(self) -> str:
-        return f"{self.xid}/{self.event}"

@@ -1,0 +1,108 @@
+"""How long payloads are kept after the end: by tenant or by workflow, and the thread of the sweeper that drops them.
+
+Any number of sweepers may do so at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from django.db import Error, connection
+
+from contract.identifiers import first_id_at
+from executions.models import Execution, PayloadRemoval, Retention
+from executions.payloads.contents import Place
+from executions.payloads.dropping import RETENTION, drop_payloads, remove_objects
+from executions.payloads.objects import StoredObjects
+from executions.rows import database_now
+from tenants.models import Tenant
+from workflows.models import Workflow
+
+log = structlog.get_logger(__name__)
+
+EVERY_SECONDS = 60.0
+AT_ONCE = 100
+ORPHANED_FOR = timedelta(days=1)
+"""How old an execution is that is not there and will never be: its creation failed after its payloads were stored."""
+
+
+def retention_of(tenant: Tenant, workflow: Workflow | None = None) -> Retention | None:
+    """What was set for the tenant, or for one of its workflows; None for nothing."""
+    return Retention.objects.filter(tenant=tenant, workflow=workflow).first()
+
+
+def set_retention(tenant: Tenant, workflow: Workflow | None, payload_days: int | None) -> Retention:
+    """Have payloads dropped so many days after the end, from now on and of what has ended; None keeps them."""
+    given = {"payload_days": payload_days}
+    return Retention.objects.update_or_create(tenant=tenant, workflow=workflow, defaults=given)[0]
+
+
+def forget_retention(tenant: Tenant, workflow: Workflow) -> None:
+    """Have the tenant's hold for this workflow too."""
+    Retention.objects.filter(tenant=tenant, workflow=workflow).delete()
+
+
+def retain_for_ever(over: threading.Event) -> None:
+    """Drop what is over until `over` is set, through any outage of the database."""
+    while not over.wait(EVERY_SECONDS):
+        try:
+            while retain() and not over.is_set():
+                pass
+        except Error as error:
+            log.warning("retention_failed", error=str(error))
+            connection.close()
+    connection.close()
+
+
+def retain() -> int:
+    """One look, at a bounded number of executions; how many had their payloads dropped."""
+    for place in _left_over():
+        remove_objects(place)
+    due = _due()
+    return sum(drop_payloads(execution_id, RETENTION, RETENTION) for execution_id in due)
+
+
+def remove_orphans() -> int:
+    """Delete objects of executions that are not there, or whose payloads were dropped; of how many. May take long.
+
+    Raises Unreachable.
+    """
+    objects, before = StoredObjects(), database_now() - ORPHANED_FOR
+    removed = 0
+    for place in objects.places():
+        found = Execution.objects.filter(id=place.execution, tenant_id=place.tenant).values_list("payloads_dropped_at")
+        known = found.first()
+        if (known is None and place.execution < first_id_at(before)) or (known is not None and known[0] is not None):
+            objects.remove(place)
+            removed += 1
+    return removed
+
+
+def _left_over() -> list[Place]:
+    """What was dropped a while ago, and its objects not removed by who did."""
+    rows = PayloadRemoval.objects.filter(created_at__lt=database_now() - timedelta(seconds=EVERY_SECONDS))
+    return [Place(row.tenant_id, row.execution_id) for row in rows.order_by("created_at")[:AT_ONCE]]
+
+
+def _due() -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE, {"most": AT_ONCE})
+        return [row[0] for row in cursor.fetchall()]
+
+
+# One look into the index for each workflow that anything is set for.
+_DUE = """
+SELECT due.id FROM retention r
+JOIN workflows_workflow w ON w.tenant_id = r.tenant_id AND (w.id = r.workflow_id
+  OR (r.workflow_id IS NULL AND NOT EXISTS (
+    SELECT FROM retention own WHERE own.tenant_id = r.tenant_id AND own.workflow_id = w.id)))
+CROSS JOIN LATERAL (
+  SELECT e.id FROM execution e
+  WHERE e.tenant_id = w.tenant_id AND e.workflow_id = w.id AND e.payloads_dropped_at IS NULL
+    AND e.finished_at IS NOT NULL AND e.finished_at < clock_timestamp() - r.payload_days * interval '1 day'
+  ORDER BY e.finished_at LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED) AS due
+WHERE r.payload_days IS NOT NULL
+LIMIT %(most)s"""
