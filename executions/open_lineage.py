@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid5
 
-import attr
+import attrs
 from django.conf import settings
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import (
@@ -52,7 +52,7 @@ STATES: Final[Mapping[str, RunState]] = {
 _FAILURES = frozenset({RunState.FAIL, RunState.ABORT})
 
 
-@attr.define
+@attrs.define
 class RecordRunFacet(RunFacet):
     """Where the event stands on record: whoever has it can look it up and check it."""
 

@@ -12,9 +12,10 @@ from contract.identifiers import parse_id
 from contract.problems import Conflict, NotFound
 from executions.models import WebhookDelivery, WebhookEndpoint
 from executions.models.transaction import CurrentTransactionId
+from executions.open_lineage import STATES
 from executions.webhooks.schedule import DEFAULT_RETRIES, OVERLAP
 from executions.webhooks.signing import new_secret, sealed, sealed_after
-from executions.webhooks.words import DEFAULT, DeliveryStatus, DisabledReason
+from executions.webhooks.words import DEFAULT, DeliveryStatus, DisabledReason, Format
 from tenants.models import Tenant
 
 log = structlog.get_logger(__name__)
@@ -39,13 +40,17 @@ def create(
     name: str,
     url: str,
     description: str = "",
-    subscribed: Sequence[str] = DEFAULT,
+    form: Format = Format.EVENT,
+    api_key: str | None = None,
+    subscribed: Sequence[str] | None = None,
     max_retries: int = DEFAULT_RETRIES,
 ) -> tuple[WebhookEndpoint, str]:
     """A new endpoint and its secret, which nobody can ever see again. Raises Conflict beyond MOST_ENDPOINTS.
 
-    Inside a transaction: it is told of what later ones write.
+    It is sent `api_key` as a bearer token. Inside a transaction: it is told of what later ones write.
     """
+    if subscribed is None:
+        subscribed = DEFAULT if form is Format.EVENT else sorted(STATES)
     # Two at once would both count one too few; what refers to a tenant does not wait for this lock.
     Tenant.objects.select_for_update(no_key=True).get(id=tenant.id)
     if endpoints_of(tenant).count() >= MOST_ENDPOINTS:
@@ -58,7 +63,8 @@ def create(
         description=description,
         subscribed=list(dict.fromkeys(subscribed)),
         max_retries=max_retries,
-        sealed=sealed(secret),
+        format=form.value,
+        sealed=sealed(secret, api_key),
     )
     return endpoint, secret
 

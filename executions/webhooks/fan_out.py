@@ -13,11 +13,14 @@ import structlog
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from executions import log_reading
+from executions.log_reading import Place
 from executions.models import WebhookDelivery
 from executions.webhooks.words import EVERYTHING
 
 log = structlog.get_logger(__name__)
 
+READER = "webhooks"
 BATCH = 500
 """Events read at once; each makes at most as many deliveries as a tenant has endpoints."""
 
@@ -30,36 +33,25 @@ def fan_out() -> bool:
     with connection.cursor() as cursor, transaction.atomic():
         cursor.execute(_WANTED)
         wanted = cursor.fetchone()
-        if wanted is None or (read := _where_reading_stands(cursor)) is None:
+        if wanted is None or (place := log_reading.claim(cursor, READER)) is None:
             return False
-        parameters = {"xid": read[0], "event": read[1], "wanted": wanted[0], "most": BATCH, "everything": EVERYTHING}
-        cursor.execute(_NEXT, parameters)
+        if log_reading.is_of_another_server(cursor, place):
+            _begin_anew(cursor, place)
+            return False
+        parameters = {"xid": place.xid, "event": place.event, "wanted": wanted[0], "most": BATCH}
+        cursor.execute(_NEXT, parameters | {"everything": EVERYTHING})
         *found, (xid, event, count, *_) = cursor.fetchall()
         if not count:
             return False
         WebhookDelivery.objects.bulk_create(_deliveries(found), batch_size=1_000, ignore_conflicts=True)
-        cursor.execute("UPDATE webhook_cursor SET xid = %s, event = %s", [xid, event])
+        log_reading.move(cursor, READER, Place(xid, event))
     return bool(count == BATCH)
 
 
-def _where_reading_stands(cursor: Any) -> tuple[str, int] | None:
-    """The cursor, locked; None where somebody else has it, or has just made it."""
-    cursor.execute("SELECT xid::text, event FROM webhook_cursor FOR UPDATE SKIP LOCKED")
-    row: tuple[str, int] | None = cursor.fetchone()
-    if row is None:
-        cursor.execute("INSERT INTO webhook_cursor (id, xid, event) VALUES (1, '0', 0) ON CONFLICT DO NOTHING")
-        return None
-    if _is_ahead(cursor, row[0]):
-        # A dump was restored: transactions are counted from the start again, and this place would never come.
-        log.warning("webhook_cursor_reset", xid=row[0])
-        cursor.execute(_RESET)
-        return None
-    return row
-
-
-def _is_ahead(cursor: Any, xid: str) -> bool:
-    cursor.execute("SELECT %s::xid8 > pg_snapshot_xmax(pg_current_snapshot())", [xid])
-    return bool(cursor.fetchone()[0])
+def _begin_anew(cursor: Any, place: Place) -> None:
+    """After a dump was restored: what is in it was told of already, or is not any more."""
+    log.warning("webhook_cursor_reset", xid=place.xid)
+    cursor.execute(_RESET, {"reader": READER})
 
 
 def _deliveries(found: Sequence[Sequence[Any]]) -> list[WebhookDelivery]:
@@ -99,6 +91,7 @@ SELECT last.xid::text, last.id, (SELECT count(*) FROM batch), NULL, NULL, NULL, 
 FROM (SELECT 1) AS always LEFT JOIN (SELECT xid, id FROM batch ORDER BY xid DESC, id DESC LIMIT 1) AS last ON TRUE)"""
 
 _RESET = """
-WITH cursor AS (UPDATE webhook_cursor SET xid = pg_snapshot_xmin(pg_current_snapshot()), event = 0)
+WITH cursor AS (
+  UPDATE log_cursor SET xid = pg_snapshot_xmin(pg_current_snapshot()), event = 0 WHERE name = %(reader)s)
 UPDATE webhook_endpoint SET since = pg_snapshot_xmin(pg_current_snapshot())
 WHERE since > pg_snapshot_xmax(pg_current_snapshot())"""

@@ -1,4 +1,4 @@
-"""What is sent of an event: the event as the API shows it, and a summary of its execution."""
+"""What is sent of an event: as the API shows it, with a summary of its execution; or as a run event of OpenLineage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from contract.json_values import JSON
 from contract.timestamps import wire
 from executions.api.executions import show_event
 from executions.models import Event, Execution
+from executions.open_lineage import run_event
+from executions.payloads.reading import value_of
 from executions.reading import payment_of, payment_status, runs_of
+from executions.webhooks.words import Format
 
 
 def event_id(execution_id: UUID, sequence: int) -> str:
@@ -19,12 +22,17 @@ def event_id(execution_id: UUID, sequence: int) -> str:
     return str(uuid5(execution_id, str(sequence)))
 
 
-def content(event: Event) -> str:
-    """The JSON text of the message: {type, timestamp, data}, `timestamp` the event's own."""
+def content(event: Event, form: Format) -> str:
+    """The JSON text of the message."""
+    return json_values.dump(run_event(event) if form is Format.OPEN_LINEAGE else _told(event))
+
+
+def _told(event: Event) -> JSON:
+    """{type, timestamp, data}, `timestamp` the event's own."""
     execution = event.execution
     shown = show_event(execution, event, runs_of(execution, [event]))
     data = {**shown, "execution": summary(execution)}
-    return json_values.dump({"type": event.type, "timestamp": wire(event.created_at), "data": data})
+    return {"type": event.type, "timestamp": wire(event.created_at), "data": data}
 
 
 def summary(execution: Execution) -> JSON:
@@ -42,7 +50,7 @@ def summary(execution: Execution) -> JSON:
         "sourceEntityType": asked.source_entity_type,
         "sourceEntityId": asked.source_entity_id,
         "externalRef": asked.external_ref,
-        "clientSafeMetadata": json_values.load(asked.client_safe_metadata),
+        "clientSafeMetadata": value_of(asked.client_safe_metadata, execution.id),
         "createdAt": wire(execution.created_at),
         "startedAt": wire(execution.started_at),
         "finishedAt": wire(execution.finished_at),

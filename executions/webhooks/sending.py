@@ -29,7 +29,7 @@ from executions.webhooks.schedule import (
     rest,
     retry_delay,
 )
-from executions.webhooks.words import DisabledReason
+from executions.webhooks.words import DisabledReason, Format
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +49,7 @@ class Claimed:
     max_retries: int
     endpoint_failures: int
     url: str
+    format: Format
     sealed: str
     overlapping: bool
     event: Event | None
@@ -132,6 +133,7 @@ def _claimed(row: WebhookDelivery, number: int, event: Event | None) -> Claimed:
         max_retries=endpoint.max_retries,
         endpoint_failures=endpoint.failures,
         url=endpoint.url,
+        format=Format(endpoint.format),
         sealed=endpoint.sealed,
         overlapping=overlap is not None and overlap > timezone.now(),
         event=event,

@@ -34,6 +34,13 @@ class DisabledReason(StrEnum):
     FAILING = "failing"  # nothing it was sent was taken for days
 
 
+class Format(StrEnum):
+    """What an endpoint is sent of an event."""
+
+    EVENT = "event"  # the event as the API shows it, with a summary of its execution
+    OPEN_LINEAGE = "openlineage"  # a run event of OpenLineage
+
+
 ENABLED: Final = "enabled"
 DISABLED: Final = "disabled"
 

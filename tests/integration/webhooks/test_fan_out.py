@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from executions.models import Event, Execution, WebhookCursor, WebhookDelivery
+from executions.models import Event, Execution, LogCursor, WebhookDelivery
 from executions.webhooks import endpoints, fan_out
 from tenants.models import Tenant
 from tests.integration.engine.world import World, database_url, noop, published, submitted
@@ -30,7 +30,7 @@ def executed(tenant: Tenant, world: World, *steps: dict[str, Any]) -> Execution:
 def read_up_to(xid: int) -> None:
     """Say of the log that it was read up to the end of this transaction."""
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE webhook_cursor SET xid = %s, event = 0", [str(xid)])
+        cursor.execute("UPDATE log_cursor SET xid = %s, event = 0", [str(xid)])
 
 
 def in_threads(count: int, act: Callable[[], object]) -> None:
@@ -227,7 +227,7 @@ def test_where_nobody_wants_events_none_are_read_and_nothing_is_written(alice: T
     executed(alice, world)
     with CaptureQueriesContext(connection) as captured:
         fan_out_all()
-    assert not WebhookCursor.objects.exists()
+    assert not LogCursor.objects.exists()
     assert not [query for query in captured.captured_queries if " event" in query["sql"]]
 
 

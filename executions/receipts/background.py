@@ -1,0 +1,144 @@
+"""Receipts by themselves: the log of events is read for runs that ended, and these are sealed, a few at a time.
+
+The sweeper does this in a thread of its own, at a share of a processor at most; of several sweepers one does it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from django.db import Error, connection
+
+from contract.away import Unreachable
+from contract.problems import Refusal
+from executions import log_reading
+from executions.log_reading import Place
+from executions.receipts.sealing import seal
+
+log = structlog.get_logger(__name__)
+
+READER: Final = "receipts"
+LOOK_SECONDS: Final = 0.25
+REST: Final = 3.0
+"""How much longer the pause after a batch is than the batch: sealing takes a quarter of a processor at most."""
+AGAIN_SECONDS: Final = 5.0
+"""Until the next look, where the last one came to nothing."""
+SCANNED: Final = 2_000
+"""Events that are read at once."""
+MOST_EXECUTIONS: Final = 100
+MOST_EVENTS: Final = 2_000
+"""Those of all executions that are sealed at once, unless one alone has more: this bounds what is in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Executions that ended and have no receipt of it, and how far the log was read for them; `more`: there may be."""
+
+    executions: frozenset[UUID]
+    upto: Place
+    more: bool
+
+
+def seal_for_ever(over: threading.Event) -> None:
+    """Seal until `over` is set, through any outage of the database or the payload store."""
+    pause = LOOK_SECONDS
+    while not over.wait(pause):
+        begun = time.monotonic()
+        more = _turned()
+        spent = time.monotonic() - begun
+        pause = AGAIN_SECONDS if more is None else REST * spent if more else max(LOOK_SECONDS, REST * spent)
+    connection.close()
+
+
+def seal_what_ended() -> bool:
+    """Seal the next runs that ended; whether there may be more of them at once. False while somebody else does it.
+
+    The place in the log moves in the transaction that inserts the receipts. Raises django.db.Error, Unreachable,
+    Unavailable: then the same is read again.
+    """
+    with _alone() as alone:
+        batch = _next() if alone else None
+        if batch is None:
+            return False
+        if batch.executions:
+            seal(batch.executions, lambda: _move(batch.upto))
+        else:
+            _move(batch.upto)
+        return batch.more
+
+
+def _turned() -> bool | None:
+    """Whether there may be more; None where nothing could be done."""
+    try:
+        return seal_what_ended()
+    except (Error, Unreachable, Refusal) as error:
+        log.warning("sealing_waits", error=str(error))
+    except Exception:  # nobody else would go on
+        log.exception("sealing_raised")
+    connection.close()
+    return None
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether nobody else seals in the background meanwhile. The lock is the connection's: it ends with it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext('receipts'))")
+        alone = bool(cursor.fetchone()[0])
+    try:
+        yield alone
+    finally:
+        if alone and connection.connection is not None and not connection.connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtext('receipts'))")
+
+
+def _next() -> Batch | None:
+    """What is to be sealed next; None where nothing happened since."""
+    with connection.cursor() as cursor:
+        place = log_reading.place_of(cursor, READER)
+        if log_reading.is_of_another_server(cursor, place):
+            log.warning("receipts_cursor_reset", xid=place.xid)
+            place = log_reading.BEGINNING
+        cursor.execute(_ENDED, {"xid": place.xid, "event": place.event, "most": SCANNED})
+        *ended, (xid, event, count, _, _) = cursor.fetchall()
+    return _batch(ended, Place(xid, event), count) if count else None
+
+
+def _batch(ended: list[Any], end: Place, count: int) -> Batch:
+    """As many of them as are sealed at once, in the order of their events; at least one."""
+    executions: set[UUID] = set()
+    events, upto = 0, end
+    for xid, event, _, execution, sequence in sorted(ended, key=lambda row: (int(row[0]), row[1])):
+        events += sequence
+        if executions and (events > MOST_EVENTS or len(executions) == MOST_EXECUTIONS):
+            return Batch(frozenset(executions), upto, more=True)
+        executions.add(execution)
+        upto = Place(xid, event)
+    return Batch(frozenset(executions), end, more=count == SCANNED)
+
+
+def _move(place: Place) -> None:
+    with connection.cursor() as cursor:
+        log_reading.move(cursor, READER, place)
+
+
+# Only what no transaction that is under way can still come before. The last row tells how far was read, and how much.
+_ENDED = """
+WITH batch AS MATERIALIZED (
+  SELECT xid, id, execution_id, sequence, type FROM event
+  WHERE (xid, id) > (%(xid)s::xid8, %(event)s) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+  ORDER BY xid, id LIMIT %(most)s)
+SELECT b.xid::text, b.id, 0 AS count, b.execution_id, b.sequence
+FROM batch b WHERE b.type IN ('execution.succeeded', 'execution.failed', 'execution.cancelled')
+  AND NOT EXISTS (SELECT FROM receipt r WHERE r.execution_id = b.execution_id AND r.sequence = b.sequence)
+UNION ALL (
+SELECT last.xid::text, last.id, (SELECT count(*) FROM batch), NULL, NULL
+FROM (SELECT 1) AS always LEFT JOIN (SELECT xid, id FROM batch ORDER BY xid DESC, id DESC LIMIT 1) AS last ON TRUE)"""
