@@ -11,7 +11,7 @@ from traceway.asking import ask, get
 from traceway.configuration import Access, access
 from traceway.drivers import Awaited, Direct, Settings
 from traceway.effects import Program
-from traceway.records import Me
+from traceway.models import Me
 from traceway.resources.account import ME, ApiKeys, Payments
 from traceway.resources.agents import Agents
 from traceway.resources.data_orchestration import Applications, DataOrchestration, Templates

@@ -16,7 +16,7 @@ from traceway.errors import (
 
 OK = 0
 FAILED = 1
-"""The execution failed or was cancelled."""
+"""The execution failed or was cancelled; what was verified does not match."""
 USAGE = 2
 NOT_FOUND = 3
 DENIED = 4

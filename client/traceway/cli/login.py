@@ -14,7 +14,7 @@ from traceway.cli.command import PATIENCE_SECONDS, Command, Session, examples
 from traceway.cli.profiles import PROFILE, Profiles
 from traceway.client import Traceway
 from traceway.configuration import Access
-from traceway.records import Me
+from traceway.models import Me
 from traceway.retries import Retry
 
 LOCAL = "http://127.0.0.1:8000"

@@ -10,6 +10,7 @@ import click
 from traceway.cli import exits
 from traceway.cli.command import Group
 from traceway.cli.login import login
+from traceway.cli.proving import bundle, provenance, receipt, verify
 from traceway.cli.publishing import publish
 from traceway.cli.running import run, watch_command
 from traceway.cli.showing import list_command, logs, me, show, why, workflows
@@ -23,7 +24,8 @@ First:   traceway login
 Or set:  TRACEWAY_URL and TRACEWAY_API_KEY
 
 \b
-Exit status: 0 it went well; 1 the execution failed or was cancelled; 2 the call is wrong; 3 there is no such thing;
+Exit status: 0 it went well; 1 the execution failed or was cancelled, or what was verified does not match;
+2 the call is wrong, or the file cannot be read; 3 there is no such thing;
 4 no key, or it may not do this; 5 refused, nothing was changed; 6 the service cannot be reached;
 7 still running when --timeout was over; 130 interrupted.
 """
@@ -38,6 +40,8 @@ def traceway() -> None:
 for command in (login, me, publish, workflows, run, watch_command, list_command, show, logs, why):
     traceway.add_command(command)
 for command in (cancel, pause, resume, redrive, signal, approve, reject):
+    traceway.add_command(command)
+for command in (provenance, receipt, bundle, verify):
     traceway.add_command(command)
 
 

@@ -13,7 +13,7 @@ from traceway.cli import exits, words
 from traceway.cli.command import Command, Session, examples
 from traceway.cli.positions import Document, NotJson, parse
 from traceway.errors import NotFound
-from traceway.records import DefinitionProblem, Workflow
+from traceway.models import DefinitionProblem, Workflow
 
 
 @click.command(

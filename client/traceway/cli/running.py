@@ -13,7 +13,7 @@ from traceway.cli.command import Command, Session, examples, read_json
 from traceway.cli.output import grid
 from traceway.cli.watching import outcome, watch
 from traceway.drivers import Direct
-from traceway.records import Plan
+from traceway.models import Plan
 from traceway.resources.workflows import Run
 
 LONGEST_ANSWER = 10.0

@@ -15,7 +15,7 @@ from traceway.cli.output import grid
 from traceway.cli.tree import TERMINAL
 from traceway.cli.watching import tell
 from traceway.drivers import Direct
-from traceway.records import Step
+from traceway.models import Step
 from traceway.resources.executions import Execution
 
 STATUSES = (

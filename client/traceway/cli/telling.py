@@ -13,7 +13,7 @@ from traceway.cli.command import Command, Session, examples, read_json
 from traceway.cli.output import grid
 from traceway.cli.watching import watch
 from traceway.drivers import Direct
-from traceway.records import RedrivePreview
+from traceway.models import RedrivePreview
 from traceway.resources.executions import Execution
 
 execution_id = click.argument("execution_id", metavar="ID")

@@ -12,7 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from traceway.cli import words
-from traceway.records import Event, Step
+from traceway.models import Event, Step
 
 PARTS_SHOWN = 8
 """Of the parts of one step, those at work and those that failed are drawn, this many at most."""

@@ -13,7 +13,7 @@ from traceway.cli import exits, words
 from traceway.cli.command import Session
 from traceway.cli.tree import Picture, event_line
 from traceway.drivers import Direct
-from traceway.records import Event
+from traceway.models import Event
 from traceway.resources.executions import Execution
 
 REFRESH_A_SECOND = 8

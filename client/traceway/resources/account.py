@@ -7,7 +7,7 @@ from datetime import datetime
 
 from traceway.asking import ask, get, pages, path, post
 from traceway.effects import Flow, Program
-from traceway.records import ApiKey, Payment
+from traceway.models import ApiKey, Payment
 from traceway.surface import D, Resource, call, many
 
 ME = "/v1/me"

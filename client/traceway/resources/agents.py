@@ -10,7 +10,7 @@ from typing import Any
 from traceway.answers import Answer
 from traceway.asking import ask, get, nothing, pages, path, post
 from traceway.effects import Flow, Program, Request
-from traceway.records import Agent, Lease
+from traceway.models import Agent, Lease
 from traceway.surface import D, Resource, call, many
 
 AGENTS = "/v1/agents"

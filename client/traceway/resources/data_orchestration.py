@@ -7,7 +7,7 @@ from typing import Any
 
 from traceway.asking import ask, get, nothing, pages, path, post
 from traceway.effects import Flow, Program
-from traceway.records import Application, OrchestrationLog, Template
+from traceway.models import Application, OrchestrationLog, Template
 from traceway.surface import D, Resource, call, many
 
 DATA_ORCHESTRATION = "/api/v2/data_orchestration"

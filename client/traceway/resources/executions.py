@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from traceway.answers import Answer, Json
-from traceway.asking import as_it_is, ask, get, pages, path, post
-from traceway.effects import Emit, Flow, Program, Request
+from traceway.asking import answered, as_it_is, ask, get, pages, path, post
+from traceway.effects import Emit, Flow, Program, Reply, Request
 from traceway.following import ended, follow
-from traceway.records import Event, RedrivePreview, Step, WhyWaiting
+from traceway.models import Event, RedrivePreview, Step, WhyWaiting
+from traceway.retries import Retry
 from traceway.surface import D, Resource, call, many
 
 EXECUTIONS = "/v1/executions"
@@ -196,6 +197,21 @@ class Executions(Resource[D]):
         return ask(self._retry, get(EXECUTIONS + "/stats", query), as_it_is)
 
     @call
+    def receipt(self, execution_id: str) -> Program[Json]:
+        """The signed receipt of its run, once that has ended: `jws` is what `traceway.records` verifies."""
+        return ask(self._retry, get(at(execution_id, "/receipt")), as_it_is)
+
+    @call
+    def bundle(self, execution_id: str) -> Program[bytes]:
+        """Its whole record as a zip that can be verified offline, and imported elsewhere."""
+        return _downloaded(self._retry, get(at(execution_id, "/bundle")))
+
+    @call
+    def provenance(self, execution_id: str, path: str | None = None) -> Program[Json]:
+        """Where values came from. `path` is a JSON Pointer such as /steps/score/input/amount: that value alone."""
+        return ask(self._retry, get(at(execution_id, "/provenance"), {"path": path}), as_it_is)
+
+    @call
     def why_waiting(self, execution_id: str, step: str) -> Program[WhyWaiting]:
         """What the step waits for. `step` is a name or an id."""
         return ask(self._retry, get(at(execution_id, "/steps/{step}/why-waiting", step=step)), WhyWaiting.of)
@@ -287,6 +303,11 @@ def streamed(driver: D, execution_id: str, after: int | None) -> Flow[Event]:
 def told(driver: D, request: Request) -> Program[Execution[D]]:
     """The execution as it stands after it was told something."""
     return ask(driver.settings.retry, request, lambda data: Execution.of(data, _driver=driver))
+
+
+def _downloaded(retry: Retry, request: Request) -> Program[bytes]:
+    reply: Reply = yield from answered(retry, request)
+    return reply.body
 
 
 def _looked_at(driver: D, execution_id: str) -> Program[tuple[Execution[D], str]]:

@@ -12,7 +12,7 @@ from traceway.asking import PAGE, ask, get, keyless, nothing, one_page, pages, p
 from traceway.drivers import Awaited, Direct
 from traceway.effects import Flow, Program, Request
 from traceway.errors import NotFound
-from traceway.records import Me, Orchestration, Plan, Validation, Workflow, WorkflowVersion
+from traceway.models import Me, Orchestration, Plan, Validation, Workflow, WorkflowVersion
 from traceway.resources.account import ME
 from traceway.resources.executions import Execution, waited
 from traceway.surface import D, Resource, call, many

@@ -17,7 +17,7 @@ from traceway import AsyncTraceway, BadSignature, Retry, Traceway, errors, webho
 from traceway.dialects import refusal
 from traceway.drivers import Direct
 from traceway.effects import Reply
-from traceway.records import Event, Step
+from traceway.models import Event, Step
 from traceway.resources.executions import Execution
 from traceway.surface import Resource, call, many
 

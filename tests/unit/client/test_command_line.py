@@ -22,7 +22,7 @@ from traceway.cli import exits, main, profiles, words
 from traceway.cli.positions import NotJson, parse
 from traceway.cli.tree import Picture
 from traceway.configuration import Access
-from traceway.records import Event, Step
+from traceway.models import Event, Step
 from traceway.surface import Resource, call, many
 
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
