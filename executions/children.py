@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
+from contract.away import at_hand
 from contract.json_values import JSON
 from contract.problems import Conflict
 from executions.agents import check_agents
@@ -42,15 +43,19 @@ def start_child(turn: Turn, workflow: str, version: str | None, given: dict[str,
     parent = Execution.objects.select_related("tenant", "submission__agent").get(id=turn.parent_id)
     request = _request(parent, turn, workflow, version, given)
     try:
-        with transaction.atomic():
-            _hold_open(turn)
-            return create_execution(parent.tenant, request).id
+        return at_hand(lambda: _start(parent, turn, request))
     except IntegrityError:
         # Somebody who was taken for dead has started it meanwhile.
         started = _started(turn)
         if started is None:
             raise
         return started
+
+
+def _start(parent: Execution, turn: Turn, request: Request) -> UUID:
+    with transaction.atomic():
+        _hold_open(turn)
+        return create_execution(parent.tenant, request).id
 
 
 def _hold_open(turn: Turn) -> None:

@@ -1,4 +1,4 @@
-"""What events commit to of the attempts that a change writes: everything that stands on an attempt's row. Pure.
+"""What events commit to of the attempts that a change writes, and of the request that it comes from. Pure.
 
 The event that begins an attempt names its input and who carries it out; the newest event that names an attempt says
 how it stands since, its output, its error and its child.
@@ -37,13 +37,32 @@ def commit_begun(
 
 
 def commit_ends(happenings: Iterable[Happening], ends: Iterable[AttemptEnd]) -> None:
-    """Have the happenings of these steps tell how open attempts ended, or that they wait from now on."""
+    """Have the happenings of these steps tell how open attempts ended, or that they wait from now on.
+
+    One that was cancelled because another, which the happening tells of, took its place is told as `closed`.
+    """
     of_steps = _by_step(happenings)
     for end in ends:
         told = _telling(of_steps, end.index, end.number)[-1]
+        if told.data.get("attempt", end.number) != end.number:
+            _close(told, end)
+            continue
         told.data.update(_standing(end))
         if end.child is not None:
             told.data["child"] = str(end.child)
+
+
+def _close(told: Happening, end: AttemptEnd) -> None:
+    if end.status is not AttemptStatus.CANCELLED or end.output is not None or end.error is not None:
+        raise Unrecorded(f"{told.type} tells of another attempt than {end.number} at the step {end.index}")
+    told.data["closed"] = end.number
+
+
+def name_request(happenings: Iterable[Happening], request_id: str | None) -> None:
+    """Have what happens because of a request name it; where nothing does, an event is of the request that created."""
+    if request_id is not None:
+        for happening in happenings:
+            happening.data.setdefault("request_id", request_id)
 
 
 def _by_step(happenings: Iterable[Happening]) -> Mapping[int, list[Happening]]:

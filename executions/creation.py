@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from contract import json_values
+from contract.away import at_hand, brought_so_far
 from contract.identifiers import id_at, new_id, run_name
 from contract.json_values import JSON
 from contract.problems import FieldProblem, InvalidContent
@@ -17,6 +18,8 @@ from executions.announce import announce
 from executions.change import Standing
 from executions.events import GENESIS, Detail, Happening, chain, digest
 from executions.models import Application, Execution, Payment, Submission
+from executions.payloads.contents import Place, Unstored
+from executions.payloads.reading import contents
 from executions.payments.opening import open_order, place, told
 from executions.plan import initial
 from executions.provenance.submission import submission_digest
@@ -103,6 +106,10 @@ def create_execution(tenant: Tenant, request: Request) -> Execution:
     A child is never charged for. Raises InvalidContent, with nothing written, for an input or parameters that the
     version does not allow.
     """
+    return at_hand(lambda: _create(tenant, request))
+
+
+def _create(tenant: Tenant, request: Request) -> Execution:
     spec = checked_spec(request)
     price = spec.price if request.parent is None else None
     key = _concurrency_key(request, spec)
@@ -140,7 +147,7 @@ def _insert(
     tenant: Tenant, request: Request, spec: Spec, concurrency_key: str | None, order: Payment | None
 ) -> Execution:
     now, queued = database_now(), order is None
-    execution_id = id_at(now)
+    execution_id = _stored_under(tenant, request) or id_at(now)
     standing = Standing(
         status=Status.QUEUED if queued else Status.AWAITING_PAYMENT,
         intent=Intent.RUN,
@@ -178,8 +185,33 @@ def _insert(
     execution.event_sequence = events[-1].sequence
     with connection.cursor() as cursor:
         transitions.insert(cursor, keys, standing, events)
+    _refer(submission)
     submission.save(force_insert=True)
     return execution
+
+
+def _stored_under(tenant: Tenant, request: Request) -> UUID | None:
+    """The id that was chosen when large texts of this request were to be stored, before everything began again."""
+    stored = [away for away in brought_so_far() or () if isinstance(away, Unstored) and away.place.tenant == tenant.id]
+    if not stored:
+        return None
+    data = request.orchestrated.application.data if request.orchestrated else None
+    texts = {json_values.stored(request.input), json_values.stored(request.parameters), data}
+    return next((away.place.execution for away in stored if away.texts <= texts), None)
+
+
+def _refer(submission: Submission) -> None:
+    """Have the submission's columns refer to its large texts. Raises Unstored, with all of them."""
+    large = {name: text for name in _LARGE if contents().is_large(text := getattr(submission, name) or "")}
+    if large:
+        place = Place(submission.tenant_id, submission.execution_id)
+        columns = contents().columns(place, set(large.values()))
+        for name, text in large.items():
+            setattr(submission, name, columns[text])
+
+
+_LARGE = ("input", "parameters", "application_data")
+"""What of a submission may stand elsewhere."""
 
 
 def _told(request: Request, execution: Execution, submission: Submission) -> dict[str, Detail]:

@@ -141,6 +141,9 @@ class Draft:
         for step_move in planned.step_moves:
             notes = self._notes.get(step_move.index)
             data = notes.pop(0) if notes else {}
+            row = self.rows[step_move.index]
+            if row.parts_made:
+                data = {"parts": row.parts_made, "opened": row.parts_opened, **data}
             name = self.spec.step(step_move.index).name
             self.happenings.append(Happening(STEP_MOVES[step_move.move].event, data, name, step_move.index))
         if "wait" in planned.moves:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from contract import json_values
 from contract.timestamps import precise
+from executions.payloads.references import digest_of
 
 GENESIS = b"\0" * 32
 """What stands before the first event of every execution."""
@@ -66,5 +67,5 @@ def chain(
 
 
 def digest(text: str) -> str:
-    """The SHA-256, in hex, of a payload's exact stored bytes."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """The SHA-256, in hex, of a payload's exact stored bytes, wherever they stand."""
+    return digest_of(text)

@@ -204,7 +204,8 @@ def _recount(spec: Spec, recorded: Mapping[int, Recorded], begun_anew: Set[int])
 def _anew(before: Recorded, state: StepState, effect: Effect, *, goes_on: bool) -> StepRow:
     """The row of a step that begins anew. A child that has ended is no use: the next turn starts another."""
     row = before.row
-    raised = before.last is not None and (effect is Effect.WAIT or not before.is_ambiguous)
+    began = before.last is not None and before.status is not StepStatus.PENDING
+    raised = began and (effect is Effect.WAIT or not before.is_ambiguous)
     return StepRow(
         state=StepState(StepStatus.PENDING, state.parents_left, state.parents_live),
         attempts=row.attempts,

@@ -12,9 +12,10 @@ from uuid import UUID
 
 from django.db import connection
 
+from contract.http import current_request
 from executions import transitions
 from executions.change import PLAIN_COLUMNS, Asked, AttemptEnd, Change, DueRow, ExecutionRow, Standing, StepRow
-from executions.commitments import commit_ends
+from executions.commitments import commit_ends, name_request
 from executions.events import Happening, chain
 from executions.models import Execution
 from executions.plan import Counters
@@ -72,6 +73,7 @@ def write(
         Asked(""),
     )
     commit_ends(happenings, rows.ends)
+    name_request(happenings, current_request())
     events, _ = chain(str(row.id), row.event_sequence, row.chain_head, list(happenings), now)
     change = Change(
         before=row,

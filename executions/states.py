@@ -34,6 +34,9 @@ LIVE = frozenset(Status) - TERMINAL
 DEADLINE = "deadline_exceeded"
 """The status reason of an execution that failed because its own time was over."""
 
+IN_LINE = "it waits for its turn: as many executions with its concurrency key as may run do"
+"""The status reason of one that is queued behind others with its concurrency key."""
+
 
 class StepStatus(StrEnum):
     """Where a step stands, the same word in the database, the API and expressions."""

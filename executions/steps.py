@@ -10,11 +10,12 @@ from uuid import UUID, uuid5
 
 from django.db.models import Q
 
-from contract import json_values
 from contract.identifiers import parse_id
 from contract.json_values import JSON
 from contract.problems import NotFound
 from executions.models import Attempt, Execution, Step
+from executions.payloads.contents import Unavailable
+from executions.payloads.reading import text_of, value_of
 from executions.states import TERMINAL, Status, StepStatus
 from workflows import catalog
 from workflows.spec import COMPENSATIONS, PARTS, LoopProgram, Spec, StepSpec
@@ -68,17 +69,21 @@ class SteppedOn:
 
     @property
     def output(self) -> JSON:
-        return None if self.output_text is None else json_values.load(self.output_text)
+        return None if self.last is None else value_of(self.output_text, self.last.execution_id)
 
     @property
     def output_text(self) -> str | None:
-        """The newest attempt's output as it is stored; one that was skipped or cancelled later has none."""
+        """The column of the newest attempt's output; one that was skipped or cancelled later has none."""
         return None if self.last is None or self.status in _WITHOUT_OUTPUT else self.last.output
 
 
 def spec_of(execution: Execution) -> Spec:
-    """What the execution runs: its version with this run's patches."""
-    return catalog.runnable_of(execution.version_id, execution.submission.parameters).spec
+    """What the execution runs: its version with this run's patches, as long as these are to be had."""
+    try:
+        parameters = text_of(execution.submission.parameters, execution.id)
+    except Unavailable:
+        parameters = "{}"
+    return catalog.runnable_of(execution.version_id, parameters).spec
 
 
 def step_id(execution_id: UUID, name: str) -> UUID:

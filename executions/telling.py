@@ -30,6 +30,7 @@ EVENTS: dict[str, Words] = {
     "execution.failed": Words("error", "Failed", "It could not be completed."),
     "execution.cancelled": Words("warning", "Cancelled", "It was cancelled."),
     "execution.redriven": Words("info", "Redriven", "It was started again where it had ended."),
+    "execution.payloads_dropped": Words("info", "Payloads dropped", "Its inputs and outputs are kept no more."),
     "step.started": Words("info", "Step started", "An attempt at the step began."),
     "step.waiting": Words("info", "Step waiting", "The step waits for something to come."),
     "step.succeeded": Words("info", "Step succeeded", "The step gave its output."),

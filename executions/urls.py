@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from executions.api.bundles import BundleDoor
 from executions.api.commanding import CommandDoor, StepDoor
 from executions.api.data_orchestration import ApplicationDoor, DataOrchestrationDoor, LogDoor
 from executions.api.executions import ExecutionDoor
@@ -11,8 +12,11 @@ from executions.api.orchestrating import OrchestrationsDoor
 from executions.api.orchestrations import ExecuteDoor, OrchestrationDoor
 from executions.api.payment_webhooks import PaymentWebhookDoor
 from executions.api.payments import PaymentDoor
+from executions.api.provenance import ProvenanceDoor
 from executions.api.public import PublicExecutionDoor, PublicWorkflowDoor
 from executions.api.public_streams import PublicStreamDoor
+from executions.api.receipts import ReceiptDoor
+from executions.api.retention import PayloadDoor, RetentionDoor, WorkflowRetentionDoor
 from executions.api.statistics import StatisticsDoor
 from executions.api.streams import StreamDoor
 from executions.api.tasks import ClaimDoor, TaskDoor
@@ -30,9 +34,14 @@ urlpatterns = [
     path("v1/executions/stats", StatisticsDoor.as_view({"get": "show"})),
     path("v1/executions/stream", StreamDoor.as_view({"get": "of_tenant"})),
     path(_ONE, ExecutionDoor.as_view({"get": "show"})),
+    path(f"{_ONE}/payloads", PayloadDoor.as_view({"delete": "destroy"})),
     path(f"{_ONE}/events", ExecutionDoor.as_view({"get": "events"})),
     path(f"{_ONE}/stream", StreamDoor.as_view({"get": "of_execution"})),
     path(f"{_ONE}/steps", ExecutionDoor.as_view({"get": "steps"})),
+    path(f"{_ONE}/receipt", ReceiptDoor.as_view({"get": "show"})),
+    path(f"{_ONE}/bundle", BundleDoor.as_view({"get": "show"})),
+    path(f"{_ONE}/provenance", ProvenanceDoor.as_view({"get": "of_execution"})),
+    path("v1/provenance/impact", ProvenanceDoor.as_view({"get": "impact"})),
     path(f"{_ONE}/cancel", CommandDoor.as_view({"post": "cancel"})),
     path(f"{_ONE}/pause", CommandDoor.as_view({"post": "pause"})),
     path(f"{_ONE}/resume", CommandDoor.as_view({"post": "resume"})),
@@ -56,6 +65,11 @@ urlpatterns = [
     path("v1/public/workflows/<str:workflow_id>/executions", PublicWorkflowDoor.as_view({"post": "create"})),
     path("v1/public/executions/<str:execution_id>", PublicExecutionDoor.as_view({"get": "show"})),
     path("v1/public/executions/<str:execution_id>/stream", PublicStreamDoor.as_view({"get": "of_execution"})),
+    path("v1/retention", RetentionDoor.as_view({"get": "show", "put": "write"})),
+    path(
+        "v1/workflows/<str:workflow_id>/retention",
+        WorkflowRetentionDoor.as_view({"get": "show", "put": "write", "delete": "destroy"}),
+    ),
     path("v1/payments/<str:order_id>", PaymentDoor.as_view({"get": "show"})),
     path("v1/payments/<str:order_id>/confirm", PaymentDoor.as_view({"post": "confirm"})),
     path("v1/payments/<str:order_id>/refund", PaymentDoor.as_view({"post": "refund"})),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from contract import json_values
 from contract.json_values import JSON
 from executions.models import DueStep, Execution, Step, Task
+from executions.payloads.references import is_dropped
 from executions.plan import StepState, is_ready
 from executions.reading import payment_of
 from executions.rows import database_now
@@ -80,6 +81,8 @@ def _is_open(step: StepSpec, row: Step | None) -> bool:
 def _awaited(step: SteppedOn) -> Mapping[str, JSON]:
     """What a wait recorded as its input."""
     if not isinstance(step.spec.program, WaitProgram) or step.last is None or step.last.input is None:
+        return {}
+    if is_dropped(step.last.input):
         return {}
     recorded: Mapping[str, JSON] = json_values.load(step.last.input)
     return recorded

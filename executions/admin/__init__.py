@@ -5,6 +5,6 @@ Django finds the windows by importing this package.
 
 from __future__ import annotations
 
-from executions.admin import execution, money, rows, webhooks
+from executions.admin import execution, imports, money, receipts, retention, rows, webhooks
 
-__all__ = ["execution", "money", "rows", "webhooks"]
+__all__ = ["execution", "imports", "money", "receipts", "retention", "rows", "webhooks"]

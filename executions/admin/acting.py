@@ -7,35 +7,42 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.decorators import action
 
+from contract.away import Unreachable
 from contract.identifiers import parse_id
 from contract.problems import Conflict, Refusal
 from executions import commands
 from executions.admin import panels
 from executions.admin.operating import Command, Question, ask_and_act
+from executions.admin.verdicts import verdict_tables
 from executions.admin.windows import EngineAdmin
 from executions.models import Execution
+from executions.payloads.dropping import REQUEST, drop_payloads
+from executions.provenance.verification import check
 from executions.reading import payment_of
 from executions.states import MOVES, TERMINAL, Intent, Status
+from traceway.records import as_members
 
 CONFIRM = Question("confirm", "Confirm the payment", "reference", 255, "Confirm the payment")
 CANCEL = Question("cancel", "Cancel the execution", "reason", 1000, "Cancel the execution")
 PAUSE = Question("pause", "Pause the execution", "reason", 1000, "Pause the execution")
 RESUME = Question("resume", "Resume the execution", "reason", 1000, "Resume the execution")
 REDRIVE = Question("redrive", "Redrive the execution", "reason", 1000, "Redrive the execution")
+DROP = Question("drop_payloads", "Drop the payloads of the execution", "reason", 1000, "Drop its payloads for good")
 
 
 class ExecutionActions(EngineAdmin):
     """The actions of the window on executions; each asks first."""
 
-    actions = ("confirm", "cancel", "pause", "resume", "redrive")
-    actions_detail = ("confirm_this", "cancel_this", "pause_this", "resume_this", "redrive_this")
+    actions = ("confirm", "cancel", "pause", "resume", "redrive", "drop_payloads")
+    actions_detail = ("confirm_this", "cancel_this", "pause_this", "resume_this", "redrive_this", "verify_this")
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Those that the state of the execution allows."""
-        row = _rows(object_id).only("status", "intent", "quarantined_at").first()
+        row = _rows(object_id).only("status", "intent", "quarantined_at", "payloads_dropped_at").first()
         open_ = _possible(row) if row else frozenset()
         return [one for one in super().get_actions_detail(request, object_id) if one.path in open_]
 
@@ -51,6 +58,11 @@ class ExecutionActions(EngineAdmin):
     def confirm(self, request: HttpRequest, rows: QuerySet[Execution]) -> HttpResponse | None:
         """Asks for a reference."""
         return self._ask(request, rows.select_related("payment"), CONFIRM, _confirm)
+
+    @admin.action(description="Drop the payloads of the chosen executions", permissions=("command",))
+    def drop_payloads(self, request: HttpRequest, rows: QuerySet[Execution]) -> HttpResponse | None:
+        """Asks for a reason."""
+        return self._ask(request, rows, DROP, _drop)
 
     @admin.action(description="Cancel the chosen executions", permissions=("command",))
     def cancel(self, request: HttpRequest, rows: QuerySet[Execution]) -> HttpResponse | None:
@@ -109,6 +121,19 @@ class ExecutionActions(EngineAdmin):
         answer = ask_and_act(self, request, [execution], REDRIVE, redrive, back=back, tables=tables)
         return answer or HttpResponseRedirect(back)
 
+    @action(description="Verify the record", permissions=("view",), url_path="verify")  # type: ignore[untyped-decorator]
+    def verify_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Shows what verification says of what stands on record now; nothing is changed."""
+        [execution], back = _one(object_id), page_of_execution(object_id)
+        try:
+            [checked] = check([execution.id])
+        except Unreachable as error:
+            self.message_user(request, f"{error}.", messages.ERROR)
+            return HttpResponseRedirect(back)
+        context = {**self.admin_site.each_context(request), "title": "Verify the record", "opts": self.opts}
+        context |= verdict_tables(as_members(checked.verdict), checked.verdict.signed_by)
+        return TemplateResponse(request, "executions/verdict.html", context | {"back": back, "execution": execution.id})
+
     def _ask(
         self, request: HttpRequest, rows: QuerySet[Execution], question: Question, command: Command
     ) -> HttpResponse | None:
@@ -127,11 +152,12 @@ def page_of_execution(object_id: object) -> str:
 def _possible(row: Execution) -> frozenset[str]:
     status, intent = Status(row.status), Intent(row.intent)
     possible = {
+        "verify": True,
         "confirm": status is Status.AWAITING_PAYMENT,
         "cancel": status not in TERMINAL,
         "pause": status not in TERMINAL and intent is Intent.RUN,
         "resume": status not in TERMINAL and (intent is Intent.PAUSE or row.quarantined_at is not None),
-        "redrive": status in MOVES["redrive"].sources,
+        "redrive": status in MOVES["redrive"].sources and row.payloads_dropped_at is None,
     }
     return frozenset(name for name, yes in possible.items() if yes)
 
@@ -157,6 +183,10 @@ def _resume(row: Execution, _reason: str, actor: str) -> None:
 
 def _redrive(row: Execution, _reason: str, actor: str) -> None:
     commands.redrive(row.id, None, None, actor)
+
+
+def _drop(row: Execution, _reason: str, actor: str) -> None:
+    drop_payloads(row.id, REQUEST, actor)
 
 
 def _rows(object_id: str) -> QuerySet[Execution]:

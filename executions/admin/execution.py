@@ -13,6 +13,7 @@ from contract.identifiers import RUN, parse_id, run_name
 from executions.admin import panels
 from executions.admin.acting import ExecutionActions
 from executions.admin.filters import QuarantinedFilter, WorkflowFilter
+from executions.admin.lineage import lineage_table
 from executions.models import Arrival, Attempt, DueStep, Event, Execution
 from executions.money import formatted
 from executions.reading import payment_of
@@ -169,17 +170,17 @@ class ExecutionAdmin(ExecutionActions):
     @admin.display(description="input")
     def asked_input(self, row: Execution) -> SafeString | str:
         """Readable."""
-        return panels.pretty(row.submission.input)
+        return panels.payload(row.submission.input, row.id)
 
     @admin.display(description="parameters")
     def asked_parameters(self, row: Execution) -> SafeString | str:
         """Readable."""
-        return panels.pretty(row.submission.parameters)
+        return panels.payload(row.submission.parameters, row.id)
 
     @admin.display(description="output")
     def pretty_output(self, row: Execution) -> SafeString | str:
         """Readable."""
-        return panels.pretty(row.output)
+        return panels.payload(row.output, row.id)
 
     @admin.display(description="newest hash")
     def head(self, row: Execution) -> str:
@@ -197,6 +198,7 @@ def _tables(execution: Execution, asked: str) -> dict[str, Any]:
         "steps_after": steps["rows"][-1][0] + 1 if more else None,
         "children": panels.children_table(execution),
         "earlier_runs": panels.runs_table(execution),
+        "lineage": lineage_table(execution),
         "events": panels.events_table(execution),
         "attempts_list": panels.list_of(Attempt, execution),
         "events_list": panels.list_of(Event, execution),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.db.models import Model
 from django.template.loader import render_to_string
@@ -16,9 +17,11 @@ from django.utils.safestring import SafeString, mark_safe
 
 from contract import json_values
 from contract.identifiers import run_name
+from contract.json_values import JSON
 from contract.problems import NotFound
 from executions.commands.redriving import Prepared
 from executions.models import Attempt, Event, Execution, Step, Submission
+from executions.payloads.reading import value_of
 from executions.states import TONES
 from executions.telling import EVENTS, body_of, event_message
 from executions.waits import why_waiting
@@ -43,6 +46,11 @@ def badge(word: str, tone: str | None = None) -> SafeString:
     return label(word.removeprefix("workflow_").replace("_", " "), tone or TONES[word])
 
 
+def tone_of(word: str) -> str:
+    """How a word looks that may be no status at all."""
+    return TONES.get(word, "neutral")
+
+
 def label(text: str, tone: str) -> SafeString:
     """A coloured label; the tone is one of those in TONES."""
     return mark_safe(render_to_string("unfold/helpers/label.html", {"text": text, "type": tone}))  # noqa: S308
@@ -50,9 +58,17 @@ def label(text: str, tone: str) -> SafeString:
 
 def pretty(text: str | None) -> SafeString | str:
     """Stored JSON text, indented; a long one is cut and says so."""
-    if text is None:
-        return "-"
-    whole = json.dumps(json_values.load(text), indent=2, ensure_ascii=False)
+    return "-" if text is None else indented(json_values.load(text))
+
+
+def payload(column: str | None, execution_id: UUID) -> SafeString | str:
+    """As pretty, a payload of this execution, wherever it stands."""
+    return "-" if column is None else indented(value_of(column, execution_id))
+
+
+def indented(value: JSON) -> SafeString:
+    """JSON to be read; what is long is cut and says so."""
+    whole = json.dumps(value, indent=2, ensure_ascii=False)
     cut = "" if len(whole) <= CHARACTERS_SHOWN else f"\n... the first {CHARACTERS_SHOWN:,} of {len(whole):,} characters"
     return format_html('<pre style="{}">{}{}</pre>', _PRE, whole[:CHARACTERS_SHOWN], cut)
 
@@ -190,8 +206,8 @@ def error_of(attempt: Attempt) -> str:
     """What went wrong, in a line."""
     if attempt.error is None:
         return ""
-    error = json_values.load(attempt.error)
-    return f"{error['kind']}: {error['message']}"[:200]
+    error = value_of(attempt.error, attempt.execution_id)
+    return f"{error['kind']}: {error['message']}"[:200] if "kind" in error else "dropped"
 
 
 def _newest_attempts(execution: Execution, indexes: list[int]) -> list[Attempt]:

@@ -13,6 +13,7 @@ from contract.identifiers import parse_id, run_name
 from executions.admin import panels
 from executions.admin.deciding import StepActions
 from executions.admin.filters import EventTypeFilter
+from executions.admin.lineage import lineage_table
 from executions.admin.windows import EngineAdmin, OfExecutionAdmin
 from executions.models import (
     Application,
@@ -51,22 +52,22 @@ class SubmissionAdmin(OfExecutionAdmin):
     @admin.display(description="input")
     def readable_input(self, row: Submission) -> SafeString | str:
         """Indented."""
-        return panels.pretty(row.input)
+        return panels.payload(row.input, row.execution_id)
 
     @admin.display(description="parameters")
     def readable_parameters(self, row: Submission) -> SafeString | str:
         """Indented."""
-        return panels.pretty(row.parameters)
+        return panels.payload(row.parameters, row.execution_id)
 
     @admin.display(description="client-safe metadata")
     def readable_metadata(self, row: Submission) -> SafeString | str:
         """Indented."""
-        return panels.pretty(row.client_safe_metadata)
+        return panels.payload(row.client_safe_metadata, row.execution_id)
 
     @admin.display(description="application, as it was")
     def readable_application(self, row: Submission) -> SafeString | str:
         """Indented."""
-        return panels.pretty(row.application_data)
+        return panels.payload(row.application_data, row.execution_id)
 
 
 @admin.register(Step)
@@ -93,12 +94,13 @@ class StepAdmin(StepActions):
     @admin.display(description="item")
     def readable_item(self, row: Step) -> SafeString | str:
         """Indented."""
-        return panels.pretty(row.item)
+        return panels.payload(row.item, row.execution_id)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **members: Any) -> HttpResponse:
-        """With the tables of what it waits for and of its attempts."""
+        """With the tables of what it waits for, of its attempts and of what their inputs came from."""
         if (step := members.get("obj")) is not None:
             context |= {"reasons": panels.reasons_table(step), "attempts": panels.attempts_table(step)}
+            context |= {"lineage": lineage_table(step.execution, step.name)}
         return super().render_change_form(request, context, **members)  # type: ignore[no-any-return]
 
 
@@ -132,17 +134,17 @@ class AttemptAdmin(OfExecutionAdmin):
     @admin.display(description="input")
     def readable_input(self, row: Attempt) -> SafeString | str:
         """Indented."""
-        return panels.pretty(row.input)
+        return panels.payload(row.input, row.execution_id)
 
     @admin.display(description="output")
     def readable_output(self, row: Attempt) -> SafeString | str:
         """Indented."""
-        return panels.pretty(row.output)
+        return panels.payload(row.output, row.execution_id)
 
     @admin.display(description="error")
     def readable_error(self, row: Attempt) -> SafeString | str:
         """Indented."""
-        return panels.pretty(row.error)
+        return panels.payload(row.error, row.execution_id)
 
 
 @admin.register(Task)
@@ -215,7 +217,7 @@ class EarlierRunAdmin(OfExecutionAdmin):
     @admin.display(description="parameters")
     def readable_parameters(self, row: EarlierRun) -> SafeString | str:
         """Indented."""
-        return panels.pretty(row.parameters)
+        return panels.payload(row.parameters, row.execution_id)
 
 
 @admin.register(Arrival)

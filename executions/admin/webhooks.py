@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from executions.admin import panels
 from executions.admin.operating import Question, ask_and_act
 from executions.admin.windows import EngineAdmin, OfExecutionAdmin
-from executions.models import WebhookAttempt, WebhookCursor, WebhookDelivery, WebhookEndpoint
+from executions.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from executions.webhooks import deliveries, endpoints
 from executions.webhooks.words import DISABLED, ENABLED, DeliveryStatus, SendStatus
 
@@ -127,13 +127,6 @@ class WebhookAttemptAdmin(HookAdmin):
     def of_delivery(self, row: WebhookAttempt) -> SafeString:
         """A link, without reading the delivery."""
         return panels.page_of(WebhookDelivery(id=row.delivery_id), str(row.delivery_id))
-
-
-@admin.register(WebhookCursor)
-class CursorAdmin(EngineAdmin):
-    """How far events were read for deliveries."""
-
-    list_display = ("xid", "event")
 
 
 def _attempts_table(delivery: WebhookDelivery) -> panels.Table:

@@ -24,6 +24,7 @@ from executions.api.waiting import PREFER, WaitingDoor
 from executions.creation import Request, create_execution
 from executions.listing import EVERY, Sought, in_status, keys_of
 from executions.models import Attempt, Event, Execution
+from executions.payloads.reading import value_of
 from executions.public import token_of
 from executions.reading import (
     Runs,
@@ -224,10 +225,10 @@ def as_object(value: JSON) -> JSON:
 def show(execution: Execution) -> JSON:
     """The execution object: exactly the published members."""
     asked, payment = execution.submission, payment_of(execution)
-    output = None if execution.output is None else json_values.load(execution.output)
+    output = value_of(execution.output, execution.id)
     return {
         "checkoutSessionId": payment.checkout_session_id if payment else None,
-        "clientSafeMetadata": json_values.load(asked.client_safe_metadata),
+        "clientSafeMetadata": value_of(asked.client_safe_metadata, execution.id),
         "createdAt": wire(execution.created_at),
         "externalRef": asked.external_ref,
         "finishedAt": wire(execution.finished_at),
@@ -238,7 +239,7 @@ def show(execution: Execution) -> JSON:
         "orderId": str(payment.order_id) if payment else None,
         "organizationId": str(execution.tenant_id),
         "paymentStatus": payment_status(execution),
-        "requestPayload": json_values.load(asked.input),
+        "requestPayload": value_of(asked.input, execution.id),
         "responsePayload": as_object(output),
         "runId": run_name(execution.run_id) if execution.run_id else None,
         "sourceEntityId": asked.source_entity_id,
@@ -262,7 +263,7 @@ def show_event(execution: Execution, event: Event, runs: Runs) -> JSON:
         "workflowId": str(execution.workflow_id),
         "runId": run_name(run_id) if run_id else None,
         "nodeId": event.step,
-        "requestId": execution.submission.request_id,
+        "requestId": body["data"].get("request_id") or execution.submission.request_id,
         "eventType": event.type,
         "level": words.level,
         "title": words.title,
@@ -282,9 +283,9 @@ def show_step(step: SteppedOn) -> JSON:
         "dependsOn": list(step.spec.depends_on),
         "startedAt": wire(step.started_at),
         "finishedAt": wire(step.finished_at),
-        "input": None if last is None or last.input is None else json_values.load(last.input),
+        "input": None if last is None else value_of(last.input, last.execution_id),
         "output": step.output,
-        "error": None if last is None or last.error is None else json_values.load(last.error),
+        "error": None if last is None else value_of(last.error, last.execution_id),
         "parent": step.parent,
         "parts": None if parts is None else {"total": parts.total, "ended": parts.ended, "failed": parts.failed},
         "childExecutionId": str(last.child) if last and last.child else None,
@@ -302,7 +303,7 @@ def show_attempt(attempt: Attempt) -> JSON:
         "startedAt": wire(attempt.started_at),
         "finishedAt": wire(ended),
         "durationMs": None if ended is None else round((ended - attempt.started_at).total_seconds() * 1000),
-        "input": None if attempt.input is None else json_values.load(attempt.input),
-        "output": None if attempt.output is None else json_values.load(attempt.output),
-        "error": None if attempt.error is None else json_values.load(attempt.error),
+        "input": value_of(attempt.input, attempt.execution_id),
+        "output": value_of(attempt.output, attempt.execution_id),
+        "error": value_of(attempt.error, attempt.execution_id),
     }

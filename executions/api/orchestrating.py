@@ -24,6 +24,7 @@ from executions.listing import EVERY, FAILED_OTHERWISE, TIMED_OUT, Sought, in_st
 from executions.models import Execution
 from executions.planned import plan_hash
 from executions.reading import execution_of, executions_of
+from executions.receipts.reading import receipts_by_execution
 from executions.states import Status
 from tenants import registry
 from tenants.door import takes
@@ -91,7 +92,8 @@ class OrchestrationsDoor(WaitingDoor):
         rows = executions_of(self.tenant).select_related("submission", "version")
         rows = rows.defer("version__definition", "version__sealed")
         page = self.newest_first(rows, self.query.window, among=keys_of(self.tenant, sought(self.query.filters)))
-        return self.page(page, lambda execution: summary(execution, execution.version.version))
+        signed = receipts_by_execution([execution.id for execution in page.items])
+        return self.page(page, lambda execution: summary(execution, execution.version.version, signed[execution.id]))
 
     @takes(
         "orchestrations:write",

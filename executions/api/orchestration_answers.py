@@ -24,6 +24,7 @@ from contract.schema import (
     whole,
     words,
 )
+from executions.api.receipts import RECEIPT_OF_RUN
 from executions.states import StepStatus
 from workflows.answers import PRICE
 from workflows.effects import Effect
@@ -89,8 +90,8 @@ _SUMMARY: Final[dict[str, Schema]] = {
     "status": words("pending", "running", "completed", "failed", "timeout", "cancelled"),
     "output": maybe(OBJECT),
     "total_cost_cents": maybe(COUNT),
-    "receipt_id": maybe(TEXT),
-    "receipts": listed(OBJECT),
+    "receipt_id": maybe(ID),
+    "receipts": listed(RECEIPT_OF_RUN),
     "error": maybe(record({"code": TEXT, "message": maybe(TEXT)})),
     "created_at": MOMENT,
     "started_at": maybe(MOMENT),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from contract import json_values
 from contract.answers import PAYMENT_LINK, shown
 from contract.http import Answer
 from contract.identifiers import agent_name, run_name
@@ -16,12 +16,16 @@ from executions.agents import agent_of, carried_out_by, check_agents, named_agen
 from executions.api.executions import as_object, checkout_url, payment_link
 from executions.api.orchestration_answers import EXECUTED_OR_PLAN, ORCHESTRATION
 from executions.api.origins import origin_at
+from executions.api.receipts import show_receipts
 from executions.api.waiting import PREFER, WaitingDoor
 from executions.creation import Request, checked_spec, create_execution
 from executions.events import digest
-from executions.models import Execution
+from executions.models import Execution, Receipt
+from executions.payloads.reading import value_of
+from executions.payloads.references import is_dropped, size_of
 from executions.planned import check_plan, plan_hash, planned_steps
 from executions.reading import execution_of
+from executions.receipts.reading import receipts_by_execution
 from executions.states import DEADLINE, Status, StepStatus
 from executions.steps import SteppedOn, defined_steps
 from tenants.door import Door, takes
@@ -204,21 +208,23 @@ def show(execution: Execution) -> JSON:
     steps = defined_steps(execution, STEPS_SHOWN)
     agent_id: UUID | None = execution.submission.agent_id
     carriers = {carried_out_by(step.spec, agent_id) for step in steps}
+    signed = receipts_by_execution([execution.id])[execution.id]
     return {
-        **summary(execution, catalog.spec_of(execution.version_id).version),
+        **summary(execution, catalog.spec_of(execution.version_id).version, signed),
         "agents": sorted(carrier for carrier in carriers if carrier),
         "steps": [show_step(step, agent_id) for step in steps],
         "results": {step.spec.name: shown_result(step) for step in steps if step.status == StepStatus.SUCCEEDED},
     }
 
 
-def summary(execution: Execution, version: str) -> dict[str, JSON]:
-    """The orchestration without what its definition and its steps say; `version` is the version's number.
+def summary(execution: Execution, version: str, signed: Sequence[Receipt]) -> dict[str, JSON]:
+    """The orchestration without what its definition and its steps say; `version` is the version's number, `signed` its
+    receipts.
 
     Until it is queued it goes by the id of its execution, which goes on naming it.
     """
     asked = execution.submission
-    output = None if execution.output is None else json_values.load(execution.output)
+    output = value_of(execution.output, execution.id)
     run = run_name(execution.run_id or execution.id)
     failed = execution.status in {Status.FAILED, Status.CANCELLED}
     return {
@@ -227,12 +233,11 @@ def summary(execution: Execution, version: str) -> dict[str, JSON]:
         "workflow_id": str(execution.workflow_id),
         "workflow_version": version,
         "agent_id": agent_name(asked.agent_id) if asked.agent_id else None,
-        "parameters": json_values.load(asked.parameters),
+        "parameters": value_of(asked.parameters, execution.id),
         "status": orchestration_status(execution),
         "output": as_object(output),
         "total_cost_cents": None,
-        "receipt_id": None,
-        "receipts": [],
+        **show_receipts(execution, signed),
         "error": {"code": execution.status, "message": execution.status_reason} if failed else None,
         "created_at": wire(execution.created_at),
         "started_at": wire(execution.queued_at),
@@ -259,6 +264,6 @@ def show_step(step: SteppedOn, agent_id: UUID | None) -> dict[str, JSON]:
 def shown_result(step: SteppedOn) -> JSON:
     """A step's output as an object; a large one as its digest."""
     text = step.output_text
-    if text is not None and len(text.encode()) > RESULT_SHOWN_BYTES:
-        return {"digest": digest(text), "bytes": len(text.encode())}
+    if text is not None and not is_dropped(text) and size_of(text) > RESULT_SHOWN_BYTES:
+        return {"digest": digest(text), "bytes": size_of(text)}
     return as_object(step.output)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid5
 
-from contract import json_values
 from contract.answers import PAYMENT_LINK, shown
 from contract.http import PUBLIC_LIMIT, Answer
 from contract.identifiers import parse_id, run_name
@@ -24,6 +23,7 @@ from executions.api.executions import EVENTS_SHOWN, check_metadata, checkout_url
 from executions.api.public_answers import PUBLIC_CREATED, PUBLIC_EXECUTION
 from executions.creation import Origin, Request, create_execution
 from executions.models import Event, Execution
+from executions.payloads.reading import value_of
 from executions.public import TOKEN_HEADER, opened_by, token_of
 from executions.reading import Runs, events_of, payment_of, payment_status, runs_of
 from executions.states import Status
@@ -142,7 +142,7 @@ def show(execution: Execution) -> JSON:
         "checkoutSessionId": payment.checkout_session_id if payment else None,
         "orderId": str(payment.order_id) if payment else None,
         "runId": run_name(execution.run_id) if execution.run_id else None,
-        "clientSafeMetadata": json_values.load(execution.submission.client_safe_metadata),
+        "clientSafeMetadata": value_of(execution.submission.client_safe_metadata, execution.id),
         "createdAt": wire(execution.created_at),
         "startedAt": wire(execution.started_at),
         "finishedAt": wire(execution.finished_at),

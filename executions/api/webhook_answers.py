@@ -7,7 +7,15 @@ from typing import Final
 from contract.schema import ADDRESS, COUNT, ID, MOMENT, TEXT, Component, listed, maybe, record, whole, words
 from executions.webhooks.deliveries import ATTEMPTS_SHOWN
 from executions.webhooks.schedule import MOST_RETRIES
-from executions.webhooks.words import DISABLED, ENABLED, SUBSCRIBABLE, DeliveryStatus, DisabledReason, SendStatus
+from executions.webhooks.words import (
+    DISABLED,
+    ENABLED,
+    SUBSCRIBABLE,
+    DeliveryStatus,
+    DisabledReason,
+    Format,
+    SendStatus,
+)
 
 ENDPOINT: Final = Component(
     "WebhookEndpoint",
@@ -18,6 +26,7 @@ ENDPOINT: Final = Component(
             "name": TEXT,
             "url": ADDRESS,
             "description": maybe(TEXT),
+            "format": words(*Format),
             "subscribedEventTypes": listed(words(*sorted(SUBSCRIBABLE)), minItems=1),
             "maxRetries": whole(0, MOST_RETRIES),
             "status": words(ENABLED, DISABLED),

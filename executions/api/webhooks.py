@@ -7,16 +7,17 @@ from typing import Any, ClassVar
 from contract.answers import gone, pages, shown
 from contract.http import Answer
 from contract.json_values import JSON
+from contract.problems import FieldProblem, InvalidInput
 from contract.queries import identifier, listing, one_of
 from contract.schema import Schema
-from contract.shapes import ALLOWED, OneOf, Several, Shape, Text, Whole
+from contract.shapes import ABSENT, ALLOWED, OneOf, Several, Shape, Text, Whole
 from contract.timestamps import wire
 from executions.api.webhook_answers import DELIVERY, ENDPOINT, ENDPOINT_WITH_SECRET
 from executions.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from executions.webhooks import deliveries, endpoints
 from executions.webhooks.message import event_id
 from executions.webhooks.schedule import MOST_RETRIES
-from executions.webhooks.words import SUBSCRIBABLE, TYPES, DeliveryStatus, SendStatus
+from executions.webhooks.words import SUBSCRIBABLE, TYPES, DeliveryStatus, Format, SendStatus
 from tenants.door import Door, takes
 from workflows.steps.addresses import is_address
 
@@ -64,11 +65,25 @@ class CreateEndpoint(Shape):
     name = Text()
     url = Address(longest=LONGEST_URL)
     description = Text(required=False, default="", longest=4096, empty=ALLOWED)
+    format = OneOf(*Format, required=False)
+    apiKey = Text(required=False, longest=4096, empty=ABSENT)
     subscribedEventTypes = Several(child=EventType(*sorted(SUBSCRIBABLE)), required=False, max_length=100)
     maxRetries = Whole(low=0, high=MOST_RETRIES, required=False)
 
 
+def read_endpoint(body: JSON) -> dict[str, Any]:
+    """The members of an endpoint. Raises InvalidInput."""
+    given = CreateEndpoint.read(body)
+    given["format"] = Format(given.get("format", Format.EVENT))
+    if given["format"] is Format.EVENT and "apiKey" in given:
+        message = "events are signed; only a receiver of OpenLineage may want a key of its own"
+        raise InvalidInput(message, fields=[FieldProblem("/apiKey", "not_allowed", message)])
+    return given
+
+
 _MEMBERS = {
+    "format": "form",
+    "apiKey": "api_key",
     "name": "name",
     "url": "url",
     "description": "description",
@@ -82,7 +97,8 @@ class EndpointDoor(Door):
 
     @takes(
         "webhooks:write",
-        body=CreateEndpoint.read,
+        body=read_endpoint,
+        shape=CreateEndpoint,
         answers=shown(ENDPOINT_WITH_SECRET, "It was created.", refuses=(409,)),
     )
     def create(self) -> Answer:
@@ -170,6 +186,7 @@ def show_endpoint(endpoint: WebhookEndpoint) -> JSON:
         "name": endpoint.name,
         "url": endpoint.url,
         "description": endpoint.description or None,
+        "format": endpoint.format,
         "subscribedEventTypes": endpoint.subscribed,
         "maxRetries": endpoint.max_retries,
         "status": endpoint.status,

@@ -17,6 +17,7 @@ from contract.identifiers import parse_id
 from contract.json_values import JSON
 from contract.problems import Conflict, NotFound
 from executions.models import Task
+from executions.payloads.reading import text_of
 from executions.states import TaskStatus
 from tenants.models import Agent
 
@@ -97,7 +98,7 @@ def refusal(task: Task, lease: str) -> Conflict:
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
     task_id, lease, given, execution_id, step, number, deadline = row
-    told = json_values.load(given)
+    told = json_values.load(text_of(given, execution_id))
     return Claimed(task_id, lease, told["task"], told["arguments"], execution_id, step, number, deadline)
 
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from contract import json_values
+from contract.http import current_request
 from contract.json_values import JSON
 from contract.problems import Conflict, FieldProblem, InvalidContent
 from executions.announce import announce
@@ -37,12 +38,13 @@ def arrive_all(
     name: str | None = None,
 ) -> None:
     """As arrive does, several of a kind at once."""
-    now = database_now()
+    now, request = database_now(), current_request()
+    told = {} if request is None else {"request_id": request}
     rows = [
         Arrival(
             execution=execution,
             kind=kind.value,
-            payload=json_values.dump(payload),
+            payload=json_values.dump(payload | told),
             actor=actor,
             name=name,
             created_at=now,

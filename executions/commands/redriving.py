@@ -18,6 +18,8 @@ from executions.change import AttemptEnd, DueRow, Standing, StepRow
 from executions.events import Detail, Happening, digest
 from executions.models import ArrivalKind, Attempt, EarlierRun, Execution
 from executions.patching import moved_to_input, with_patch
+from executions.payloads.contents import Unavailable
+from executions.payloads.reading import contents, place_of, text_of
 from executions.plan import StepState, initial
 from executions.reading import payment_of, payment_status
 from executions.redrive import Recorded, Redrive
@@ -74,8 +76,9 @@ def redrive(execution_id: UUID, from_step: str | None, given: dict[str, JSON] | 
         _pass_over(execution, now)
         happenings = [_redriven(execution, prepared, run_id, actor), *_of_steps(prepared, actor)]
         standing = _standing(standing_of(execution), prepared, run_id, now)
-        if prepared.parameters != execution.submission.parameters:
-            execution.submission.parameters = prepared.parameters
+        parameters = contents().column(place_of(execution.id), prepared.parameters)
+        if parameters != execution.submission.parameters:
+            execution.submission.parameters = parameters
             execution.submission.save(update_fields=["parameters"])
         write(execution, standing, ["redrive"], happenings, now, rows=_rows(execution, prepared.plan, now))
         if payment_of(execution) is not None:
@@ -87,7 +90,7 @@ def _prepare(execution: Execution, from_step: str | None, given: dict[str, JSON]
     _check_redrivable(execution)
     spec = spec_of(execution)
     index = None if from_step is None else _named(spec, from_step)
-    parameters = execution.submission.parameters
+    parameters = _text(execution, execution.submission.parameters)
     if index is not None and given:
         parameters = _patched(execution, spec, index, given)
     recorded = _recorded(execution) if execution.steps_made else _never_made(spec)
@@ -99,6 +102,8 @@ def _prepare(execution: Execution, from_step: str | None, given: dict[str, JSON]
 
 
 def _check_redrivable(execution: Execution) -> None:
+    if execution.payloads_dropped_at is not None:
+        raise Conflict("what the execution was given and came to is kept no more", reason="payloads_dropped")
     try:
         target("redrive", Status(execution.status))
     except IllegalMove as illegal:
@@ -129,13 +134,23 @@ def _patched(execution: Execution, spec: Spec, index: int, given: dict[str, JSON
     """The parameters of the next run, as JSON text. Raises ParametersInvalid, pointing into `input`."""
     attempts = Attempt.objects.filter(execution=execution, step_index=index).order_by("-number")
     text = attempts.values_list("input", flat=True).first()
-    before = json_values.load(execution.submission.parameters)
-    parameters = json_values.stored(with_patch(spec, index, before, given, json_values.load(text or "null")))
+    before = json_values.load(_text(execution, execution.submission.parameters))
+    recorded = json_values.load(_text(execution, text or "null"))
+    parameters = json_values.stored(with_patch(spec, index, before, given, recorded))
     try:
         catalog.runnable_of(execution.version_id, parameters)
     except ParametersInvalid as refusal:
         raise moved_to_input(refusal, spec.steps[index].name) from refusal
     return parameters
+
+
+def _text(execution: Execution, column: str) -> str:
+    """Raises Conflict where it was dropped, or its object is missing or was altered."""
+    try:
+        return text_of(column, execution.id)
+    except Unavailable as unavailable:
+        gone = "dropped" if unavailable.how == "dropped" else "unavailable"
+        raise Conflict(str(unavailable), reason=f"payloads_{gone}") from unavailable
 
 
 def _never_made(spec: Spec) -> dict[int, Recorded]:
@@ -201,7 +216,11 @@ def _redriven(execution: Execution, prepared: Prepared, run_id: UUID, actor: str
 
 def _of_steps(prepared: Prepared, actor: str) -> Iterator[Happening]:
     for index, move in prepared.plan.moves:
-        yield Happening(STEP_MOVES[move].event, {"by": actor}, prepared.spec.step(index).name, index)
+        data: dict[str, Detail] = {"by": actor}
+        if move == "reset":
+            row = prepared.plan.steps[index]
+            data |= {"generation": row.generation} | ({"parts": row.parts_made} if row.parts_made else {})
+        yield Happening(STEP_MOVES[move].event, data, prepared.spec.step(index).name, index)
 
 
 def _standing(before: Standing, prepared: Prepared, run_id: UUID, now: datetime) -> Standing:

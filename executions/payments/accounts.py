@@ -18,7 +18,7 @@ from executions.payments.port import Provider, ProviderUnreachable
 from executions.payments.stripe_checkout import Stripe
 from executions.payments.words import CONFIRMABLE, MANUAL, SANDBOX, STRIPE
 from tenants.models import Tenant
-from workflows.sealing import seal, unseal
+from tenants.sealing import Purpose, seal, unseal
 
 API_KEY = "api_key"
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - a name, no secret
@@ -62,7 +62,7 @@ def use_stripe(tenant: Tenant, api_key: str, webhook_secret: str) -> PaymentAcco
         raise InvalidInput("; ".join(f"{one.field[1:]}: {one.message}" for one in problems), fields=problems)
     digest = hashlib.sha256(keys[WEBHOOK_SECRET].encode()).hexdigest()
     try:
-        return _put(tenant, STRIPE, sealed=seal(keys), secret_hash=digest)
+        return _put(tenant, STRIPE, sealed=seal(keys, Purpose.PAYMENT_ACCOUNT), secret_hash=digest)
     except IntegrityError as error:
         raise Conflict("another tenant has this webhook secret", reason="secret_taken") from error
 
@@ -91,5 +91,5 @@ def _stripe(account: PaymentAccount) -> Provider:
 @lru_cache(maxsize=1024)
 def _opened(sealed: str) -> Stripe:
     """Unsealing costs more than checking a signature."""
-    keys = unseal(sealed)
+    keys = unseal(sealed, Purpose.PAYMENT_ACCOUNT)
     return Stripe(keys[API_KEY], keys[WEBHOOK_SECRET])
