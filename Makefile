@@ -7,10 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install
 INSTALL := $(PIP) --require-hashes
 # The client comes from this checkout, built by a backend that the requirements hold: nothing more is fetched.
 INSTALL_CLIENT := $(PIP) --quiet --no-index --no-deps --no-build-isolation --editable client
-CODE := config orchestrator executions workflows tenants contract client examples tests manage.py
+CODE := config orchestrator executions workflows tenants contract client examples tests bench manage.py
 
 .DELETE_ON_ERROR:
-.PHONY: help up demo test lint chaos lock
+.PHONY: help up demo test lint chaos bench lock
 
 help:
 	@echo "make up     run the whole stack here until Ctrl-C; HOST and PORT say where (127.0.0.1 and 8000)"
@@ -18,6 +18,7 @@ help:
 	@echo "make test   the checks and every test"
 	@echo "make lint   the checks alone"
 	@echo "make chaos  a real stack under load and faults, then an audit; MINUTES (10), SEED, JSON=file"
+	@echo "make bench  this product, the floors and its peers side by side; QUICK=1 or FULL=1, ONLY=names, JSON=file"
 	@echo "make lock   write requirements*.txt anew from pyproject.toml"
 
 up: $(VENV)/installed
@@ -41,9 +42,24 @@ MINUTES ?= 10
 chaos: $(VENV)/installed
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
+BENCH_VENV := .venv-bench
+BENCH_SIZE := $(if $(QUICK),--quick,$(if $(FULL),--full))
+# A part of the workloads, or a tenth of their size, does not belong on the page.
+BENCH_DOCS := $(if $(QUICK)$(ONLY),,--write-docs)
+
+bench: $(VENV)/installed $(BENCH_VENV)/installed
+	@$(BIN)/python -m bench $(BENCH_SIZE) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON)) $(BENCH_DOCS)
+
+$(BENCH_VENV)/installed: bench/peers/requirements.txt
+	@echo "installing the peers that are measured beside the product, once" >&2
+	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes --requirement $< >&2
+	@touch $@
+
 lock: $(VENV)/installed-dev
 	$(BIN)/uv pip compile --quiet pyproject.toml $(LOCKING) --output-file requirements.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --constraint requirements.txt $(LOCKING) --output-file requirements-dev.txt
+	$(BIN)/uv pip compile --quiet bench/peers/requirements.in $(LOCKING) --output-file bench/peers/requirements.txt
 
 LOCKING := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 

@@ -40,7 +40,7 @@ def main() -> int:
 def _tell(count: int, everything: bool) -> int:
     console = Console(width=180)
     # These import models, which Django has to be ready for.
-    filling, asking = import_module("tests.plans.filling"), import_module("tests.plans.asking")
+    filling, asking = import_module("bench.filling"), import_module("tests.plans.asking")
     registry = import_module("tenants.registry")
     import_module("django.test.utils").setup_test_environment()
     began = time.monotonic()

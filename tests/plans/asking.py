@@ -14,10 +14,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from bench.filling import Filled
 from contract.identifiers import first_id_at
 from executions.rows import database_now
 from tenants.models import Tenant
-from tests.plans.filling import Filled
 
 WORKFLOWS, TEMPLATES = "/v1/workflows", "/api/v2/data_orchestration/templates"
 APPLICATIONS, AGENTS, KEYS = "/api/v2/applications", "/v1/agents", "/v1/api-keys"

@@ -1,4 +1,7 @@
-"""A million executions, as a service has after a while: a large tenant, a small one, values that are rare or old."""
+"""A million executions, as a service has after a while: a large tenant, a small one, values that are rare or old.
+
+Imported only where Django is ready: by bench/fill.py and by tests/plans.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from executions.models import Application, Execution, Submission
+from executions.models import Application, Attempt, Event, Execution, Step, Submission
 from executions.rows import database_now
 from tenants import registry
 from tenants.models import Tenant
@@ -28,8 +31,11 @@ class Filled:
     application: str
 
 
-def fill(count: int) -> Filled:
-    """Make `count` executions, nearly all of one tenant, and as many rows of other kinds as such a tenant may have."""
+def fill(count: int, *, records: bool = False) -> Filled:
+    """Make `count` executions, nearly all of one tenant, and as many rows of other kinds as such a tenant may have.
+
+    With `records` each has a step, an attempt at it and four events too.
+    """
     large, small = (registry.create_tenant(slug, slug.title()) for slug in ("large", "small"))
     workflows = [_workflow(large, f"workflow-{number}") for number in range(WORKFLOWS)]
     own = _workflow(small, "workflow")
@@ -46,8 +52,9 @@ def fill(count: int) -> Filled:
     }
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
-        rebuild = _without_indexes(cursor, "execution", "submission")
-        for statement in (_MADE, _EXECUTIONS, _SUBMISSIONS, _APPLICATIONS, _OTHERS):
+        rebuild = _without_indexes(cursor, "execution", "submission", "event")
+        recorded = (_STEPS, _ATTEMPTS, _EVENTS) if records else ()
+        for statement in (_MADE, _EXECUTIONS, _SUBMISSIONS, _APPLICATIONS, _OTHERS, *recorded):
             cursor.execute(statement, values)
         for statement in rebuild:
             cursor.execute(statement)
@@ -81,21 +88,26 @@ def _without_indexes(cursor: Any, *tables: str) -> list[str]:
     return [definition for _, definition in found]
 
 
-def _defaults(model: Any, given: dict[str, str]) -> str:
+def _defaults(model: Any, given: dict[str, str], *, each: int = 1) -> str:
     """An insert into the model's table from `made`: of what is given, and for the rest of anything that is allowed."""
+    generated = {"AutoField", "BigAutoField"}
     filler = {"CharField": "''", "TextField": "'{}'", "IntegerField": "0", "BigIntegerField": "0"}
     filler |= {
         "SmallIntegerField": "0",
         "BooleanField": "false",
         "BinaryField": "'\\x00'",
         "DateTimeField": "created_at",
+        "UUIDField": "gen_random_uuid()",
     }
     columns = {
         field.column: given.get(field.column, "NULL" if field.null else filler.get(field.get_internal_type(), ""))
         for field in model._meta.concrete_fields
-        if field.column in given or not field.has_db_default()
+        if field.column in given or not (field.has_db_default() or field.get_internal_type() in generated)
     }
-    return f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} FROM made"
+    source = f"made, generate_series(1, {each}) AS nth" if each > 1 else "made"
+    return (
+        f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} FROM {source}"
+    )
 
 
 # The moments lie evenly in the last 100 days; number 0 is the oldest. What is rare is old, so that who reads from the
@@ -147,6 +159,31 @@ _SUBMISSIONS = _defaults(
         "external_ref": "reference",
         "application_id": "CASE WHEN number %% 10 = 3 THEN %(application)s::uuid END",
     },
+)
+_STEPS = _defaults(Step, {"execution_id": "id", "name": "'only'", "status": "'succeeded'", "attempts": "1"})
+_ATTEMPTS = _defaults(
+    Attempt,
+    {
+        "execution_id": "id",
+        "number": "1",
+        "status": "'succeeded'",
+        "worker_name": "'worker:1'",
+        "code_version": "'0'",
+        "input": "'{}'",
+        "output": "'1'",
+        "finished_at": "created_at",
+    },
+)
+_EVENTS = _defaults(
+    Event,
+    {
+        "execution_id": "id",
+        "sequence": "nth",
+        "type": "(ARRAY['execution.created', 'execution.started', 'step.succeeded', 'execution.succeeded'])[nth]",
+        "body": "'{\"data\":{},\"filler\":\"' || repeat('x', 200) || '\"}'",
+        "hash": "decode(repeat('00', 32), 'hex')",
+    },
+    each=4,
 )
 _APPLICATIONS = """
 INSERT INTO application (id, tenant_id, external_ref, data, created_at)

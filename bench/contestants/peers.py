@@ -1,0 +1,125 @@
+"""The peers: each a program in the peers' environment, asked by lines of JSON; stopped while it is not its turn."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from config.stack.data_dir import CHECKOUT
+from config.stack.parent_death import dying_with_parent
+
+PYTHON = CHECKOUT / ".venv-bench" / "bin" / "python"
+ANSWER_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerKind:
+    """A peer's name in tables, its program in bench/peers/, and what it records of a step."""
+
+    name: str
+    program: str
+    records: str
+
+
+CELERY = PeerKind("Celery", "celery_peer", "nothing: messages in Valkey, early acks, no results (a chord's: a count)")
+DBOS = PeerKind("DBOS", "dbos_peer", "every step's output, committed; called in its own process, no HTTP")
+PROCRASTINATE = PeerKind("procrastinate", "procrastinate_peer", "every job's states, committed; no outputs; no HTTP")
+PREFECT = PeerKind("Prefect", "prefect_peer", "states in its server's SQLite, results in files; not durable alike")
+ALONE = PeerKind("engine alone", "alone", "as Traceway, without HTTP and Celery")
+
+
+class PeerFailed(Exception):
+    """What a peer said instead of an answer."""
+
+
+class Program:
+    """A program that speaks as bench/line.py does. Between two requests all its processes are stopped (SIGSTOP)."""
+
+    def __init__(self, module: str, environment: Mapping[str, str], log: Path, python: Path = PYTHON) -> None:
+        if not python.exists():
+            raise PeerFailed(f"{python.relative_to(CHECKOUT)} is not there: `make bench` makes it")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [str(python), "-m", module],
+                cwd=CHECKOUT,
+                env={**os.environ, **environment},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+                preexec_fn=dying_with_parent(signal.SIGKILL),  # noqa: PLW1509 - it only calls the kernel
+            )
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ask(self, op: str, **arguments: Any) -> Any:
+        """What it answers. Raises PeerFailed."""
+        self.begin(op, **arguments)
+        return self.answer()
+
+    def begin(self, op: str, **arguments: Any) -> None:
+        self._signal(signal.SIGCONT)
+        with suppress(BrokenPipeError):
+            self._stream(self._process.stdin).write(json.dumps({"op": op, **arguments}) + "\n")
+            self._stream(self._process.stdin).flush()
+
+    def answer(self) -> Any:
+        output = self._stream(self._process.stdout)
+        line = output.readline() if select.select([output], [], [], ANSWER_SECONDS)[0] else ""
+        self._signal(signal.SIGSTOP)
+        if not line:
+            raise PeerFailed(f"no answer; its log ends with: {self._last_words()}")
+        answer = json.loads(line)
+        if "failed" in answer:
+            raise PeerFailed(answer["failed"])
+        return answer["ok"]
+
+    def stop(self) -> None:
+        """Its input ends, which is how it knows; after ten seconds by force."""
+        self._signal(signal.SIGCONT)
+        with suppress(BrokenPipeError):
+            self._stream(self._process.stdin).close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        self._stream(self._process.stdout).close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    def _last_words(self) -> str:
+        return " ".join(self._log.read_text(errors="replace").split()[-40:])
+
+    @staticmethod
+    def _stream(stream: IO[str] | None) -> IO[str]:
+        assert stream is not None
+        return stream
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+OWN_PYTHON = Path(sys.executable)
+"""For programs of this product's own environment."""
