@@ -11,7 +11,7 @@ RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt
 COPY . .
 RUN pip install --no-cache-dir --no-index --no-deps --no-build-isolation ./client
 
-RUN useradd --system --no-create-home traceway
+RUN useradd --system --no-create-home traceway && install --directory --owner traceway --mode 0700 /payloads
 USER traceway
 EXPOSE 8000
 CMD ["python", "-m", "gunicorn", "-c", "python:config.gunicorn", "config.asgi"]

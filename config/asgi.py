@@ -1,7 +1,7 @@
 """The ASGI entry point, `config.asgi:application`: Django's WSGI handler in threads, streams in the event loop.
 
 Every request is answered in a thread, as by a WSGI server. Only where the answer's content is asynchronous, as a
-stream's is, the event loop goes on with it, so that an open stream holds no thread. Other content is sent in one piece.
+stream's is, or long, the event loop goes on with it, so that no thread is held. Other content is sent in one piece.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Handler: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
+IN_ONE_PIECE = 1024 * 1024
+"""Bytes that an answer may have to be sent in one piece."""
 THREADS = 32
 """Requests that one process answers at the same time."""
 WAITED_FOR = 64 * 1024
@@ -125,7 +127,7 @@ class Application:
         if isinstance(response, Answer) and response.wait is not None:
             reply.waits = response
             return reply
-        if isinstance(response, StreamingHttpResponse) and response.is_async:
+        if isinstance(response, StreamingHttpResponse) and _goes_on(response, environ["REQUEST_METHOD"]):
             reply.goes_on = response
             return reply
         with closing(response):
@@ -194,9 +196,25 @@ def _path(target: bytes) -> str:
     return unquote_to_bytes(path.partition(b"?")[0]).decode("latin-1")
 
 
+def _goes_on(response: StreamingHttpResponse, method: str) -> bool:
+    """Whether its content comes by and by, or is too long to be held at once."""
+    long = response.has_header("Content-Length") and int(response["Content-Length"]) > IN_ONE_PIECE
+    return response.is_async or (long and method != "HEAD")
+
+
 async def _send_content(response: StreamingHttpResponse, send: Send) -> None:
-    async for part in response.streaming_content:  # type: ignore[union-attr] # is_async says so
+    async for part in _parts(response):
         await send({"type": "http.response.body", "body": part, "more_body": True})
+
+
+async def _parts(response: StreamingHttpResponse) -> AsyncIterator[bytes]:
+    if response.is_async:
+        async for part in response.streaming_content:  # type: ignore[union-attr] # is_async says so
+            yield part
+        return
+    parts = iter(response)
+    while (piece := await asyncio.to_thread(next, parts, None)) is not None:
+        yield piece
 
 
 async def _left(receive: Receive) -> None:

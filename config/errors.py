@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 
 from contract import json_values
+from contract.away import Unreachable
 from contract.dialects import Dialect
 from contract.http import request_id
 from contract.json_values import JSON
@@ -97,6 +98,9 @@ def refusal_for(error: Exception) -> Refusal:
     if isinstance(error, OperationalError | InterfaceError):
         logger.error("database_unavailable", exc_info=error)
         return Unavailable("the database does not answer; try again", headers={"Retry-After": "1"})
+    if isinstance(error, Unreachable):
+        logger.error("payload_store_unavailable", exc_info=error)
+        return Unavailable("the payload store does not answer; try again", headers={"Retry-After": "1"})
     if isinstance(error, drf.APIException):
         return _of_framework(error)
     for kinds, refusal in _OF_DJANGO:

@@ -53,7 +53,13 @@ SELECT
     SELECT FROM execution WHERE quarantined_at IS NOT NULL LIMIT %(most)s) AS counted),
   (SELECT count(*) FROM worker WHERE expires_at > clock_timestamp()),
   (SELECT COALESCE(sum(cardinality(held)), 0) FROM worker WHERE expires_at > clock_timestamp()),
-  (SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence('event', 'id')::regclass), 0))
+  (SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence('event', 'id')::regclass), 0)),
+  (SELECT COALESCE(EXTRACT(epoch FROM clock_timestamp() - next.created_at), 0)::float
+    FROM (SELECT COALESCE(max(xid::text), '0')::xid8 AS xid, COALESCE(max(event), 0) AS id FROM log_cursor
+      WHERE name = 'receipts') AS read
+    LEFT JOIN LATERAL (SELECT e.created_at FROM event e WHERE (e.xid, e.id) > (read.xid, read.id)
+      ORDER BY e.xid, e.id LIMIT 1) AS next ON TRUE),
+  (SELECT count(*) FROM (SELECT FROM sealing_refusal LIMIT %(most)s) AS counted)
 """
 _GAUGES: Final = (
     ("traceway_due", f"Executions that somebody may advance now; {MOST_COUNTED} means so many or more."),
@@ -62,6 +68,8 @@ _GAUGES: Final = (
     ("traceway_workers", "Worker processes whose lease is alive."),
     ("traceway_attempts_held", "Attempts at steps that these workers carry out."),
     ("traceway_events_written", "Events that were ever written, or begun to be."),
+    ("traceway_sealing_behind_seconds", "For how long the oldest event has stood that receipts have not come to."),
+    ("traceway_sealing_refused", f"Executions without a receipt, altered; {MOST_COUNTED} means so many or more."),
 )
 """In the order of the columns."""
 

@@ -14,7 +14,8 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from config.code_version import code_version
-from config.masking import mask_tokens, name_request
+from config.masking import mask_secrets, mask_tokens, name_request
+from config.payload_storage import payload_storage
 from config.stack.data_dir import CHECKOUT, DataDir
 
 env = environ.Env()
@@ -37,6 +38,12 @@ LLM_BASE_URL = env.str("LLM_BASE_URL", "")
 """Where llm_inference steps ask that name no endpoint."""
 STRIPE_API_URL = env.str("STRIPE_API_URL", "") or "https://api.stripe.com"
 OUTPUT_LIMIT_BYTES = env.int("OUTPUT_LIMIT_BYTES", default=1024 * 1024)
+PAYLOAD_INLINE_BYTES = env.int("PAYLOAD_INLINE_BYTES", default=256 * 1024)
+"""A JSON text of more bytes stands in the payload store, and its column refers to it."""
+PAYLOAD_STORE = env.str("PAYLOAD_STORE", "") or str(_data.payloads)
+"""A folder, or `s3://bucket/prefix`."""
+S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", "") or None
+"""Where the S3-compatible service answers; None: Amazon's. Credentials and region are those of boto3: AWS_..."""
 STREAM_HEARTBEAT_SECONDS = env.float("STREAM_HEARTBEAT_SECONDS", default=15.0)
 """How often an open stream says that it is there, and has its credential checked again."""
 WORKERS = env.int("WORKERS", default=min(16, 2 * (os.cpu_count() or 1)))
@@ -168,6 +175,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "payloads": payload_storage(PAYLOAD_STORE, S3_ENDPOINT_URL),
+}
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 
@@ -219,6 +231,7 @@ LOGGING = {
                 name_request,
                 structlog.processors.JSONRenderer(),
                 mask_tokens,
+                mask_secrets,
             ],
         }
     },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from config import errors, health, metrics
+from config import errors, health, metrics, signing_keys
 from config.openapi import pages
 from executions.checkout import pay
 
@@ -20,6 +20,7 @@ urlpatterns = [
     path("openapi.json", pages.openapi, name="openapi"),
     path("docs", pages.docs),
     path("metrics", metrics.metrics),
+    path(".well-known/jwks.json", signing_keys.jwks),
     path("admin/", admin.site.urls),
     path("pay/<str:order_id>", pay),
     path("", include("tenants.urls")),

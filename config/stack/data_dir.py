@@ -33,6 +33,10 @@ class DataDir:
         return self.root / "postgres"
 
     @property
+    def payloads(self) -> Path:
+        return self.root / "payloads"
+
+    @property
     def valkey(self) -> Path:
         return self.root / "valkey"
 

@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from examples.credit.receiver import Tally
-from traceway.records import Step
+from traceway.models import Step
 
 LINE_EVERY_SECONDS = 2.0
 

@@ -15,7 +15,7 @@ from examples.credit.report import Terminal
 from examples.credit.workflow import template
 from traceway import Traceway
 from traceway.drivers import Direct
-from traceway.records import OrchestrationLog, Step
+from traceway.models import OrchestrationLog, Step
 from traceway.resources.executions import Execution
 
 T = TypeVar("T")

@@ -32,6 +32,8 @@ def stack() -> Iterator[Stack]:
     """One running stack, shared by all tests that leave it running."""
     with stack_of_its_own() as made:
         yield made.start()
+        # Whatever they did: what is left on record has to be what happened.
+        made.manage("verify_record", "--all")
 
 
 @pytest.fixture

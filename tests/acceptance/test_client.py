@@ -26,7 +26,7 @@ from traceway import (
     WaitTimeout,
 )
 from traceway.drivers import Direct
-from traceway.records import Workflow
+from traceway.models import Workflow
 from traceway.resources.executions import Execution
 from traceway.working import work
 

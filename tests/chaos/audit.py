@@ -23,7 +23,10 @@ RECOVERY_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that was seen of a run. `shapes`: by workflow; `effects`: by path of the sink, each one's arrivals."""
+    """Everything that was seen of a run. `shapes`: by workflow; `effects`: by path of the sink, each one's arrivals.
+
+    `unverified`: what `manage.py verify_record` found.
+    """
 
     shapes: Mapping[str, Shape]
     faults: Sequence[Fault]
@@ -34,6 +37,7 @@ class Evidence:
     most_live: int
     held_back: int
     resolved: int
+    unverified: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,5 +200,6 @@ CHECKS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
     "steps that succeeded twice": _every(repeated_successes),
     "at-most-once effects repeated": lambda evidence: iter(_repeated(evidence, ONCE)),
     "effects that never came about": _missing_effects,
+    "records that do not verify": lambda evidence: iter(evidence.unverified),
 }
 """Each must find nothing."""

@@ -133,6 +133,7 @@ DAMAGES: list[tuple[str, Callable[[], Evidence]]] = [
         lambda: evidence(record(*RIGHT[:3], "execution.failed", status="workflow_failed")),
     ),
     ("ended otherwise than they should", lambda: changed(steps={"before": "succeeded", "call": "pending"})),
+    ("records that do not verify", lambda: replace(evidence(), unverified=["e1 execution steps_left: ..."])),
     ("illegal moves", lambda: evidence(record(*RIGHT[:8], "step.skipped call", RIGHT[-1]))),
     ("illegal moves", lambda: evidence(record(*RIGHT[:2], *RIGHT[3:]))),
     ("illegal moves", lambda: evidence(record(*RIGHT, "execution.cancelled", status="workflow_cancelled"))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,7 +79,7 @@ def _evidence(trial: Trial, folder: Path, say: Say) -> Evidence:
                 load.stop()
             say("no more faults; waiting for the end of what is live")
             resolved = _settle(api, url, sink)
-        records = read(url)
+        records, unverified = read(url), _unverified(nodes[0])
     return Evidence(
         shapes=workflows,
         faults=faults,
@@ -89,7 +90,17 @@ def _evidence(trial: Trial, folder: Path, say: Say) -> Evidence:
         most_live=watch.most_live,
         held_back=load.held_back,
         resolved=resolved,
+        unverified=unverified,
     )
+
+
+def _unverified(node: Stack) -> Sequence[str]:
+    """What the product itself finds when it verifies everything that is on record."""
+    try:
+        node.manage("verify_record", "--all")
+    except subprocess.CalledProcessError as error:
+        return [*error.stdout.splitlines()] or [str(error)]
+    return []
 
 
 @contextmanager

@@ -105,6 +105,9 @@ class MemorySession:
         self._process.at("taken")
         return self._loaded(execution_id, ())
 
+    def text(self, _execution_id: UUID, column: str) -> str:
+        return column
+
     def steps(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, StepRow]:
         steps = self._see(execution_id).steps
         return {index: steps[index] for index in indexes if index in steps}
@@ -214,7 +217,7 @@ class MemorySession:
         )
         return holding < limit and not any(before)
 
-    def stage(self, change: Change) -> None:
+    def stage(self, change: Change, searched: Collection[int] = ()) -> None:  # noqa: ARG002 - as the port has it
         self._process.at("stage")
         identifier = change.before.id
         if self._see(identifier).row.seq != change.before.seq:

@@ -9,6 +9,7 @@ from orchestrator.actions.action import Action
 from orchestrator.actions.carrying import Carrier
 from orchestrator.actions.http import HttpAction
 from orchestrator.actions.llm_inference import LlmAction
+from orchestrator.actions.tenant_secrets import of_tenant
 from orchestrator.actions.tool_call import ToolCallAction
 from orchestrator.actions.webhook import WebhookAction
 from orchestrator.held import Held
@@ -36,6 +37,6 @@ def world(alice: Tenant) -> Iterator[World]:
             "tool_call": ToolCallAction(tools.registry),
             "webhook": WebhookAction(outbound),
         }
-        made = World(carry_out=Carrier(actions, Limits(settings.OUTPUT_LIMIT_BYTES), Held()))
+        made = World(carry_out=Carrier(actions, Limits(settings.OUTPUT_LIMIT_BYTES), Held(), of_tenant))
         yield made
         made.close()

@@ -6,7 +6,7 @@ A lock is held until the database says who waits for it, an engine until others 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -103,11 +103,11 @@ def hold_the_first(world: World, barrier: threading.Barrier) -> None:
         with session() as opened:
             stage = opened.stage
 
-            def stage_together(change: Change) -> None:
+            def stage_together(change: Change, searched: Collection[int] = ()) -> None:
                 opened.stage = stage  # type: ignore[method-assign]
                 world.store.session = session  # type: ignore[method-assign]
                 barrier.wait(timeout=FEW_SECONDS)
-                stage(change)
+                stage(change, searched)
                 opened._connection.execute("SELECT 1").fetchall()  # type: ignore[attr-defined]
                 barrier.wait(timeout=FEW_SECONDS)
 

@@ -18,7 +18,9 @@ from executions.change import Carrier
 from executions.commands.inbox import arrive
 from executions.creation import Origin, Request, create_execution
 from executions.models import ArrivalKind, Attempt, Execution
+from executions.payloads.reading import contents
 from executions.store import PostgresStore
+from orchestrator.actions import tenant_secrets
 from orchestrator.actions.carrying import Carrier as StepCarrier
 from orchestrator.engine import CarryOut, Engine
 from orchestrator.held import Held
@@ -75,11 +77,11 @@ class World:
 
     def __post_init__(self) -> None:
         limits, held = Limits(settings.OUTPUT_LIMIT_BYTES), Held()
-        self.store = PostgresStore(database_url(), self.carrier, self._clock)
+        self.store = PostgresStore(database_url(), self.carrier, contents(), self._clock)
         self.engine = Engine(
             store=self.store,
             runnables=Runnables(),
-            carry_out=self.carry_out or StepCarrier(actions(), limits, held),
+            carry_out=self.carry_out or StepCarrier(actions(), limits, held, tenant_secrets.of_tenant),
             announce=self._announce,
             limits=limits,
             held=held,

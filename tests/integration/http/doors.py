@@ -62,6 +62,7 @@ def world_of(alice: Caller) -> World:
     run = alice.get(f"/v1/executions/{execution}").json()["data"]["execution"]["runId"]
     agent = alice.get("/v1/agents").json()["items"][0]["agent_id"]
     key = alice.post("/v1/api-keys", {"name": "ci", "scopes": ["keys:write"]}).json()["data"]["id"]
+    alice.put("/v1/secrets/go", {"value": "only-hers"})
     task = claimed(alice, execution)
     hook, told = hooked(alice, execution)
     return World(
@@ -153,6 +154,15 @@ OTHER_MUTATIONS = {
         lambda w: {"workflow_id": w.workflow},
         member="input",
     ),
+    "put retention": Route("PUT", "/v1/retention", "retention:write", lambda _: {"payloadDays": 1}),
+    "put workflow retention": Route(
+        "PUT",
+        "/v1/workflows/{workflow}/retention",
+        "retention:write",
+        lambda _: {"payload_days": 1},
+    ),
+    "delete workflow retention": Route("DELETE", "/v1/workflows/{workflow}/retention", "retention:write", answers=204),
+    "drop payloads": Route("DELETE", "/v1/executions/{execution}/payloads", "executions:write", answers=409),
     "cancel orchestration": Route("POST", "/v1/orchestrations/{run}/cancel", "orchestrations:write", member="reason"),
     "continue": Route(
         "PUT",
@@ -202,6 +212,8 @@ IDENTITY = {
     "create agent": Route(
         "POST", "/v1/agents", "agents:write", lambda _: {"name": "scout"}, member="name", answers=201
     ),
+    "put secret": Route("PUT", "/v1/secrets/go", "secrets:write", lambda _: {"value": "v"}, member="value"),
+    "delete secret": Route("DELETE", "/v1/secrets/go", "secrets:write", answers=204),
     **{
         f"{verb} agent": Route("POST", f"/v1/agents/{{agent}}/{verb}", "agents:write")
         for verb in ("suspend", "activate", "revoke")
@@ -266,6 +278,12 @@ READS = {
     "executions": Route("GET", "/v1/executions", "executions:read"),
     "events": Route("GET", "/v1/executions/{execution}/events", "executions:read"),
     "steps": Route("GET", "/v1/executions/{execution}/steps", "executions:read"),
+    "provenance": Route("GET", "/v1/executions/{execution}/provenance", "executions:read"),
+    "impact": Route("GET", "/v1/provenance/impact", "executions:read", answers=400),
+    "receipt": Route("GET", "/v1/executions/{execution}/receipt", "executions:read", answers=409),
+    "bundle": Route("GET", "/v1/executions/{execution}/bundle", "executions:read"),
+    "retention": Route("GET", "/v1/retention", "retention:read"),
+    "workflow retention": Route("GET", "/v1/workflows/{workflow}/retention", "retention:read"),
     "stats": Route("GET", "/v1/executions/stats", "executions:read"),
     "orchestrations": Route("GET", "/v1/orchestrations", "orchestrations:read"),
     "stream": Route("GET", "/v1/executions/{execution}/stream", "executions:read"),
@@ -275,6 +293,7 @@ READS = {
     "orchestration by execution": Route("GET", "/v1/orchestrations/{execution}", "orchestrations:read"),
     "payment": Route("GET", "/v1/payments/{order}", "payments:read"),
     "keys": Route("GET", "/v1/api-keys", "keys:write"),
+    "secrets": Route("GET", "/v1/secrets", "secrets:read"),
     "key": Route("GET", "/v1/api-keys/{key}", "keys:write"),
     "endpoints": Route("GET", _HOOKS, "webhooks:read"),
     "endpoint": Route("GET", f"{_HOOKS}/{{endpoint}}", "webhooks:read"),

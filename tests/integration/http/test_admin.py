@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from tenants.models import ApiKey, Tenant, TrustedIssuer
+from tenants.models import ApiKey, Secret, Tenant, TrustedIssuer
 from tests.integration.http.vouching import trust, user
 from tests.integration.http_client import Caller
 from tests.issuing import AUDIENCE, ISSUER, jwk, key_set, rsa_key
@@ -19,7 +19,7 @@ from workflows.models import WorkflowVersion
 
 ROOMS = ("tenants", "workflows")
 MODELS = [model for model in admin.site._registry if model._meta.app_label in ROOMS]
-LIMITED, MADE_HERE = {Tenant, ApiKey}, {TrustedIssuer}
+LIMITED, MADE_HERE = {Tenant, ApiKey}, {Secret, TrustedIssuer}
 """Of these, an operator sets the rate limit; those, an operator makes."""
 SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 
@@ -40,6 +40,7 @@ def one_of_each(alice: Caller) -> None:
     body = {"name": "t", "workflow_id": workflow, "input": {}, "outcome": "output.tell"}
     alice.post("/api/v2/data_orchestration/templates", body)
     trust(alice)
+    alice.put("/v1/secrets/TOKEN", {"value": SECRET})
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
@@ -51,9 +52,9 @@ def test_every_model_is_listed_and_shown_and_cannot_be_changed(
     change = reverse("admin:{}_{}_change".format(*names), args=[row.pk])
     pages = [operator.get(reverse("admin:{}_{}_changelist".format(*names))), operator.get(change)]
     assert [page.status_code for page in pages] == [200, 200]
-    sealed = WorkflowVersion.objects.get().sealed
+    sealed = {WorkflowVersion.objects.get().sealed, Secret.objects.get().sealed}
     for page in pages:
-        assert not {secret for secret in (SECRET, sealed, alice.key) if secret and secret in page.content.decode()}
+        assert not {secret for secret in (SECRET, *sealed, alice.key) if secret and secret in page.content.decode()}
     if model not in LIMITED | MADE_HERE:
         assert operator.post(change, {"name": "changed"}).status_code == 403
     if model not in MADE_HERE:

@@ -34,6 +34,7 @@ LISTS = (
     Listed("/api/v2/applications", "external_ref=ref-1"),
     Listed("/api/v2/applications/{application}/data_orch"),
     Listed("/v1/api-keys"),
+    Listed("/v1/secrets"),
     Listed("/v1/agents"),
     Listed("/v1/execution-webhooks"),
     Listed("/v1/execution-webhooks/deliveries"),
@@ -81,6 +82,7 @@ def world(alice: Caller) -> World:
         hooked(alice, made.execution)
         alice.post("/v1/agents", {"name": f"agent-{number}"})
         alice.post("/v1/api-keys", {"name": f"key-{number}", "scopes": ["agents:read"]})
+        alice.put(f"/v1/secrets/SECRET_{number}", {"value": "v"})
         draft = alice.get(f"/v1/workflows/{made.workflow}").json()
         alice.put(f"/v1/workflows/{made.workflow}", {**draft, "version": f"2.0.{number}"})
         alice.post(f"/v1/workflows/{made.workflow}/publish")

@@ -313,3 +313,20 @@ def test_another_tenants_endpoints_and_deliveries_are_in_no_list(alice: Caller, 
 def test_deliveries_is_no_endpoint(alice: Caller) -> None:
     for method in ("DELETE", "POST"):
         assert_refused(alice.send(method, DELIVERIES), READS["deliveries"], 405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("members", [{}, {"format": "event"}])
+def test_only_a_receiver_of_open_lineage_may_want_a_key_of_its_own(alice: Caller, members: Any) -> None:
+    refused = alice.post(HOOKS, {"name": "n", "url": URL, "apiKey": "theirs", **members})
+    assert refused.status_code == 400
+    assert [(problem["field"], problem["code"]) for problem in refused.json()["details"]] == [
+        ("/apiKey", "not_allowed")
+    ]
+
+
+def test_the_key_of_a_receiver_is_never_shown(alice: Caller) -> None:
+    answer = alice.post(HOOKS, {"name": "n", "url": URL, "apiKey": "theirs-alone", "format": "openlineage"})
+    assert answer.json()["data"]["endpoint"]["format"] == "openlineage"
+    shown = alice.get(f"{HOOKS}/{answer.json()['data']['endpoint']['id']}")
+    assert b"theirs-alone" not in answer.content + shown.content
+    assert "theirs-alone" not in str(WebhookEndpoint.objects.values())

@@ -12,7 +12,7 @@ import pytest
 from django.apps import apps
 from django.db.models import ForeignKey, Model
 
-from executions.models import WebhookCursor, Worker
+from executions.models import LogCursor, PayloadRemoval, SigningKey, Worker
 from tenants.models import Tenant, TrustedIssuer
 from tests.integration.http.arranging import creation, published
 from tests.integration.http.doors import ROUTES, World, send, world_of
@@ -21,10 +21,11 @@ from tests.integration.operators.rows import one_of_each
 
 ROOMS = ("tenants", "workflows", "executions")
 MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_models()]
-WITHOUT_TENANT = {Worker, WebhookCursor}
+WITHOUT_TENANT = {Worker, LogCursor, PayloadRemoval, SigningKey}
 UNSEEN = {
-    "Arrival", "Attempt", "Charge", "DueStep", "EarlierRun", "IdempotentRequest", "LedgerEntry", "PaymentAccount",
-    "PaymentEvent", "Refund", "Step", "Submission", "Task", "TrustedIssuer", "WebhookAttempt",
+    "Arrival", "Attempt", "Charge", "DueStep", "EarlierRun", "IdempotentRequest", "ImportedBundle", "LedgerEntry",
+    "Lineage", "PaymentAccount", "PaymentEvent", "Refund", "Retention", "Step", "Submission", "Task",
+    "TrustedIssuer", "WebhookAttempt",
 }  # fmt: skip
 """No answer names these by an id of their own."""
 MARK = "only-alice-knows"

@@ -13,8 +13,13 @@ from executions.models import (
     EarlierRun,
     Event,
     Execution,
+    ImportedBundle,
+    Lineage,
     Payment,
     PaymentEvent,
+    Receipt,
+    Retention,
+    SealingRefusal,
     Step,
     Task,
     WebhookAttempt,
@@ -23,12 +28,15 @@ from executions.models import (
     Worker,
 )
 from executions.payments import accounts
+from executions.receipts import keys
+from executions.receipts.payload import receipt_id
 from executions.webhooks.fan_out import fan_out
 from tenants.models import Tenant
 from tenants.registry import default_agent_of
 from tests.integration.engine.world import noop, published, submitted
 
 PRICE = {"amount": 4950, "currency": "EUR"}
+NOTHING_FOUND = '{"intact":true,"findings":[],"notes":[],"checked":{},"signedBy":[],"known_keys":[]}'
 WHEN = "2026-11-22T10:00:00Z"
 BOOT = "01890000-0000-7000-8000-000000000000"
 
@@ -109,9 +117,31 @@ def one_of_each(tenant: Tenant) -> None:
     Arrival.objects.create(execution=execution, kind="cancel", actor="somebody", created_at=WHEN)
     agent = default_agent_of(tenant)
     Task.objects.create(execution=execution, step_index=0, number=1, agent=agent, status="open", opened_at=WHEN)
+    ImportedBundle.objects.create(
+        tenant=tenant, digest="0" * 64, bytes=1, intact=True, imported_by="operator:ada", verdict=NOTHING_FOUND
+    )
     Worker.objects.create(boot_id=BOOT, name="host:1", started_at=WHEN, beat_at=WHEN, expires_at=WHEN)
     Application.objects.create(tenant=tenant, external_ref="a-1", data='{"a":1}', created_at=WHEN)
     told(execution)
+    signed(execution)
+    Lineage.objects.create(tenant=tenant, execution=execution, position=0, number=1, field="/a", kind="input")
+    Retention.objects.create(tenant=tenant, payload_days=30)
+
+
+def signed(execution: Execution) -> Receipt:
+    """A receipt of it, and an alarm that its record does not verify."""
+    SealingRefusal.objects.create(execution=execution, finding="event 1 hash: is not the hash", refused_at=WHEN)
+    signer = keys.signer()
+    return Receipt.objects.create(
+        id=receipt_id(execution.id, execution.run_id),
+        execution=execution,
+        run_id=execution.run_id,
+        sequence=1,
+        status="workflow_succeeded",
+        kid=signer.kid,
+        jws=signer.sign({"format": "<script>"}),
+        created_at=WHEN,
+    )
 
 
 def told(execution: Execution) -> WebhookDelivery:

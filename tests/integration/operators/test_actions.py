@@ -77,11 +77,8 @@ def test_an_unpaid_execution_is_cancelled_at_once_and_a_queued_one_by_its_inbox(
     assert status(waiting) == "workflow_cancelled"
     assert Execution.objects.get(id=waiting.id).status_reason == "ordered twice"
     arrived = Arrival.objects.get(execution=running)
-    assert (arrived.kind, arrived.actor, arrived.payload) == (
-        "cancel",
-        "operator:operator",
-        '{"reason":"ordered twice"}',
-    )
+    assert (arrived.kind, arrived.actor) == ("cancel", "operator:operator")
+    assert json.loads(arrived.payload).items() >= {"reason": "ordered twice"}.items()
     told = act(operator, EXECUTIONS, "cancel", [waiting.id], "again")
     assert told == [f"Cancel the execution: refused for {waiting.id}: the execution is workflow_cancelled already."]
 

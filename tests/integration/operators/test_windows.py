@@ -40,8 +40,9 @@ def test_every_model_has_a_window() -> None:
     names = {model.__name__ for model in MODELS}
     assert names == {
         "Execution", "Submission", "Step", "Attempt", "DueStep", "Event", "Arrival", "Worker", "Application", "Payment",
-        "EarlierRun", "Task", "WebhookEndpoint", "WebhookDelivery", "WebhookAttempt", "WebhookCursor",
-        "Charge", "LedgerEntry", "PaymentAccount", "PaymentEvent", "Refund",
+        "EarlierRun", "Task", "WebhookEndpoint", "WebhookDelivery", "WebhookAttempt", "LogCursor",
+        "Charge", "LedgerEntry", "PaymentAccount", "PaymentEvent", "Refund", "Receipt", "SealingRefusal", "SigningKey",
+        "Retention", "ImportedBundle",
     }  # fmt: skip
 
 

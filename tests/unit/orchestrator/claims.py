@@ -41,8 +41,11 @@ def carry(
     return carrier({"tool_call": ToolCallAction(tools)})(claim_on(tools, "own", **members))
 
 
-def carrier(actions: dict[str, Action]) -> Carrier:
-    return Carrier(actions, Limits(LIMIT), Held())
+def carrier(actions: dict[str, Action], **secrets: str) -> Carrier:
+    """One whose executions are of a tenant with these secrets."""
+    return Carrier(
+        actions, Limits(LIMIT), Held(), lambda _, names: {name: secrets[name] for name in secrets.keys() & names}
+    )
 
 
 def failed(outcome: Succeeded | Failed | Handed) -> Failed:

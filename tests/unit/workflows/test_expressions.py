@@ -145,7 +145,7 @@ def test_an_expression_that_errors_says_why_and_holds_its_text(text: str, reason
         ("has(steps.bureau)", "names neither"),
         ("steps.bureau.error", "names neither"),
         ("execution.tenant", "execution.id"),
-        ("secrets.KEY", "secrets are not available"),
+        ("secrets.KEY", "secrets are only known in the config of an http"),
         ("item.x", "only known in a map"),
         ("for", "reserved word"),
         ("input.in", "keyword"),
