@@ -87,9 +87,13 @@ def run_event(event: Event) -> JSON:
     return made
 
 
-def run_events(events: Iterable[Event]) -> list[JSON]:
-    """The run events of these events, in their order."""
-    return [run_event(event) for event in events]
+def run_events(execution: Execution, events: Iterable[Event]) -> list[JSON]:
+    """The run events of these events of the execution, in their order."""
+    told = []
+    for event in events:
+        event.execution = execution
+        told.append(run_event(event))
+    return told
 
 
 def _of_execution(execution: Execution, event: Event) -> tuple[Run, Job]:

@@ -14,9 +14,17 @@ from contract.queries import Reader, one_of, parameters, text, whole
 from contract.schema import SHA256, either
 from contract.schema import text as text_schema
 from contract.shapes import invalid
-from executions.api.provenance_answers import CHAIN, IMPACT, PROV_JSON, PROVENANCE, enveloped_or
+from executions.api.provenance_answers import (
+    CHAIN,
+    IMPACT,
+    OPEN_LINEAGE,
+    PROV_JSON,
+    PROVENANCE,
+    enveloped_or,
+)
 from executions.api.provenance_shown import Agents, shown_chain, shown_consumer, shown_execution, shown_step
 from executions.models import Execution
+from executions.open_lineage import run_events
 from executions.provenance.chains import Opening, chain_of
 from executions.provenance.chains_places import FORMS, Asked, At, BadPath, Place, read_path
 from executions.provenance.impact import Impact
@@ -29,6 +37,7 @@ from tenants.door import Door, takes
 
 LONGEST_PATH: Final = 4_096
 PROV: Final = "prov-json"
+OPENLINEAGE: Final = "openlineage"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 _NAMED: Final = 20
 """Names that a refusal tells."""
@@ -56,11 +65,13 @@ class ProvenanceDoor(Door):
 
     @takes(
         "executions:read",
-        query=parameters(path=_PATH, format=one_of(PROV), limit=_LIMIT, cursor=text),
-        answers=enveloped_or(either(PROVENANCE, CHAIN), PROV_JSON, "The provenance; with `path`, of one value."),
+        query=parameters(path=_PATH, format=one_of(PROV, OPENLINEAGE), limit=_LIMIT, cursor=text),
+        answers=enveloped_or(
+            either(PROVENANCE, CHAIN), (PROV_JSON, OPEN_LINEAGE), "The provenance; with `path`, of one value."
+        ),
     )
     def of_execution(self, execution_id: str) -> Answer:
-        """A page of steps with their sources; with `path` the chain behind one value; or all of it as PROV-JSON."""
+        """A page of steps with their sources; with `path` the chain behind one value; or an open format."""
         execution = execution_of(self.tenant, execution_id)
         _refuse_together(self.query)
         opening = Opening(self.tenant.id)
@@ -68,7 +79,10 @@ class ProvenanceDoor(Door):
         if opened is None:
             raise NotFound("there is no such execution")
         if "format" in self.query:
-            return Answer(prov_json(opened))
+            record = opened.record
+            return Answer(
+                prov_json(opened) if self.query["format"] == PROV else run_events(record.execution, record.events)
+            )
         if "path" in self.query:
             chain = chain_of(opening, place_at(opened, self.query["path"]))
             return self.ok(shown_chain(opened, chain, opening.opened))

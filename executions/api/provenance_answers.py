@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from contract.answers import Answers, Success, Wrapping
@@ -164,6 +165,14 @@ PROV_JSON: Final = Component(
     "ProvJson",
     {"type": "object", "description": "W3C PROV-JSON, without an envelope.", "required": ["prefix"]},
 )
+OPEN_LINEAGE: Final = Component(
+    "OpenLineageEvents",
+    {
+        "type": "array",
+        "description": "OpenLineage run events (2-0-2), in their order, without an envelope.",
+        "items": {"type": "object", "required": ["eventTime", "producer", "schemaURL", "run", "job"]},
+    },
+)
 CONSUMER: Final = Component(
     "Consumer",
     record(
@@ -202,7 +211,7 @@ IMPACT: Final = Component(
 )
 
 
-def enveloped_or(value: Schema, other: Schema, description: str) -> Answers:
-    """200 with `value` in the dialect's envelope, or with `other` in none."""
+def enveloped_or(value: Schema, others: Sequence[Schema], description: str) -> Answers:
+    """200 with `value` in the dialect's envelope, or with one of the `others` in none."""
     envelope = record({"code": whole(200, 200), "message": TEXT, "data": value, "requestId": TEXT})
-    return Answers((Success(200, either(envelope, other), description, Wrapping.NONE),))
+    return Answers((Success(200, either(envelope, *others), description, Wrapping.NONE),))

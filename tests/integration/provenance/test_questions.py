@@ -389,6 +389,16 @@ def test_the_lineage_of_fewer_events_is_the_beginning_of_the_lineage(alice: Call
         assert part == whole[: len(part)]
 
 
+def test_the_events_of_an_execution_come_as_run_events_of_open_lineage(alice: Caller, world: World) -> None:
+    execution = scored(alice, world)
+    events = asked(alice, execution, format="openlineage").json()
+    assert [event["run"]["facets"]["traceway_record"]["sequence"] for event in events] == [
+        *range(1, execution.events.count() + 1)
+    ]
+    of_run = [event["eventType"] for event in events if "parent" not in event["run"]["facets"]]
+    assert (of_run.count("START"), of_run[-1]) == (1, "COMPLETE")
+
+
 def test_prov_json_is_loaded_by_prov_and_comes_back_the_same(alice: Caller, world: World) -> None:
     execution = scored(alice, world)
     answer = asked(alice, execution, format="prov-json")
