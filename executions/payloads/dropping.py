@@ -27,7 +27,6 @@ from executions.states import TERMINAL, Status
 
 log = structlog.get_logger(__name__)
 
-DROPPED = "execution.payloads_dropped"
 RETENTION, REQUEST = "retention", "request"
 """Why payloads are dropped."""
 
@@ -79,7 +78,7 @@ def _drop(execution: Execution, reason: str, actor: str) -> None:
         cursor.execute(_FORGET_EXCERPTS, [execution.id])
     drop_answers(execution)
     told: dict[str, Detail] = {"reason": reason, "by": actor, "count": count, "left": _left(execution, standing.output)}
-    happening = Happening(DROPPED, told)
+    happening = Happening("execution.payloads_dropped", told)
     write(execution, standing, [], [happening], now)
     Execution.objects.filter(id=execution.id).update(payloads_dropped_at=now)
     PayloadRemoval.objects.create(execution_id=execution.id, tenant_id=execution.tenant_id)

@@ -109,14 +109,14 @@ def test_the_digests_stay_and_the_chain_goes_on(alice: Tenant, world: World) -> 
     assert bytes(event.hash) == bytes(execution.chain_head) == hashlib.sha256(event.body.encode()).digest()
     assert json.loads(event.body)["previous"] == head.hex()
     # The submission has three and its metadata, the attempt input and output, the execution its output.
-    [(_, data)] = told(execution, dropping.DROPPED)
+    [(_, data)] = told(execution, "execution.payloads_dropped")
     assert {"reason": "request", "by": BY, "count": 6}.items() <= data.items()
 
 
 def test_dropping_twice_is_dropping_once(alice: Tenant, world: World) -> None:
     execution = run(alice, world, SMALL)
     assert [drop_payloads(execution.id, REQUEST, BY) for _ in range(2)] == [True, False]
-    assert len(told(execution, dropping.DROPPED)) == 1
+    assert len(told(execution, "execution.payloads_dropped")) == 1
 
 
 def test_an_execution_that_goes_on_is_never_touched(alice: Tenant, world: World) -> None:
@@ -154,7 +154,7 @@ def test_retention_drops_what_ended_long_enough_ago_and_nothing_else(alice: Tena
     assert retain() == 0
 
     assert [is_gone(execution) for execution in (old, young, others)] == [True, False, False]
-    assert told(old, dropping.DROPPED)[0][1]["reason"] == "retention"
+    assert told(old, "execution.payloads_dropped")[0][1]["reason"] == "retention"
 
 
 def test_what_a_workflow_says_goes_before_what_its_tenant_says(alice: Tenant, world: World) -> None:
