@@ -36,7 +36,8 @@ class Draft:
     """What one advance decides about one execution, owned by that advance.
 
     `note` leaves the data of a step's coming moves, in their order; `settle` works facts in and says what follows;
-    `change` closes the draft. `reason` is why a command ends the execution early, `failures` by step why it failed.
+    `change` closes the draft. `reason` is why a command ends the execution early, `cause` names the request
+    that it came with, `failures` by step why it failed.
     """
 
     spec: Spec
@@ -46,6 +47,7 @@ class Draft:
     rows: dict[int, StepRow] = field(init=False)
     ending: Ending | None = None
     reason: str | None = None
+    cause: dict[str, Detail] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
     blocked: bool = False
     touched: set[int] = field(default_factory=set)
@@ -283,7 +285,7 @@ class Draft:
         # An outcome that is there before the end was given by somebody (continue_pass), and stays.
         given = self.standing.outcome
         verdict = outcome if given is None else (given, None)
-        data = self._execution_data(ending)
+        data = self._execution_data(ending) | self.cause
         if ending == "succeed":
             data = data | {
                 name: None if text is None else digest(text)

@@ -70,7 +70,9 @@ def _come_late(look: Look, outcome: Outcome) -> None:
 
 def _cancel(look: Look, arrival: ArrivalRow) -> None:
     look.draft.consume(arrival)
-    reason = json_values.load(arrival.payload).get("reason") or f"cancelled by {arrival.actor}"
+    told = json_values.load(arrival.payload)
+    reason = told.get("reason") or f"cancelled by {arrival.actor}"
+    look.draft.cause = {"request_id": told["request_id"]} if "request_id" in told else {}
     head(look, Intent.CANCEL, reason)
 
 

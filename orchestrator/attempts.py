@@ -67,7 +67,7 @@ def cancel(look: Look, index: int, reason: str) -> Fact:
     if row.state.status in {StepStatus.RUNNING, StepStatus.WAITING}:
         error = _error("cancelled", reason)
         look.draft.end(AttemptEnd(index, row.attempts, AttemptStatus.CANCELLED, error=error))
-    look.draft.note(index, reason=reason)
+    look.draft.note(index, reason=reason, **look.draft.cause)
     return Ended(index, "cancel")
 
 

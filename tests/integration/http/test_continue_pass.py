@@ -42,7 +42,8 @@ def drained() -> None:
 
 
 def pass_on(alice: Caller, log: str, application_id: str, **members: Any) -> Any:
-    headers = {"Idempotency_Key": members.pop("key")} if "key" in members else {}
+    named = {"key": "Idempotency_Key", "request": "X_Request_ID"}
+    headers = {header: members.pop(name) for name, header in named.items() if name in members}
     path = f"/api/v2/data_orchestration/{log}/continue_pass"
     return alice.put(path, {"application_id": application_id, **members}, **headers)
 
@@ -54,7 +55,7 @@ def log_of(alice: Caller, log: str, application_id: str) -> Any:
 def test_a_run_that_waits_for_approval_is_approved_and_ends_as_passed(alice: Caller) -> None:
     log, application_id = started(alice, [APPROVED, {**APPROVED, "name": "also"}, noop("after", "held", "also")])
     assert log_of(alice, log, application_id)["status"] == 3
-    answer = pass_on(alice, log, application_id, comment="seen by hand")
+    answer = pass_on(alice, log, application_id, comment="seen by hand", request="r-9")
     assert (answer.status_code, answer.json()) == (202, {})
     assert log_of(alice, log, application_id)["outcome"] == "pass"
     drained()
@@ -62,7 +63,7 @@ def test_a_run_that_waits_for_approval_is_approved_and_ends_as_passed(alice: Cal
     assert (shown["status"], shown["outcome"], shown["internal_error"]) == (4, "pass", None)
     execution = Execution.objects.get(id=log)
     assert told(execution, "execution.continued") == [
-        (None, {"by": "api_key:a test's key", "comment": "seen by hand", "outcome": "pass"})
+        (None, {"by": "api_key:a test's key", "comment": "seen by hand", "outcome": "pass", "request_id": "r-9"})
     ]
     output = json.loads(execution.attempts.filter(step_index=0).get().output or "")
     assert output["payload"] == {"approved": True, "by": "api_key:a test's key", "comment": "seen by hand"}

@@ -181,7 +181,7 @@ def test_an_event_has_the_published_members(alice: Caller) -> None:
     assert alice.tenant is not None
     workflow_id = published(alice, price={"amount": 1, "currency": "EUR"})
     made = alice.post(LIST, creation(workflow_id), X_Request_ID="r-1").json()["data"]["execution"]
-    alice.post(f"/v1/payments/{made['orderId']}/confirm", {"reference": "b"})
+    alice.post(f"/v1/payments/{made['orderId']}/confirm", {"reference": "b"}, X_Request_ID="r-1")
     with engine() as world:
         world.drain()
     shown = alice.get(f"{LIST}/{made['id']}").json()["data"]

@@ -60,7 +60,7 @@ def test_a_data_orchestration_costs_a_fixed_number_of_statements(alice: Caller) 
         ("/v1/executions/{execution}/events", 3),
         ("/v1/executions/{execution}/steps", 3),
         ("/v1/executions/{execution}/steps/second/why-waiting", 6),
-        ("/v1/orchestrations/{execution}", 3),
+        ("/v1/orchestrations/{execution}", 4),
         ("/api/v2/applications/{application}/data_orch", 3),
     ],
 )

@@ -342,7 +342,7 @@ def test_what_a_worker_was_given_and_gave_stands_on_the_attempt(alice: Caller) -
     say(alice, task, "complete", output=[1])
     drained()
     attempt = Attempt.objects.get(execution_id=UUID(execution))
-    assert (attempt.input, attempt.output) == ('{"task":"see to a","arguments":{"n":1}}', "[1]")
+    assert (attempt.input, attempt.output) == ('{"arguments":{"n":1},"task":"see to a"}', "[1]")
     assert attempt.finished_at is not None
     assert attempt.finished_at - attempt.started_at < timedelta(minutes=1)
 
