@@ -31,6 +31,8 @@ _ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 _ESCAPED = {"\b": "b", "\t": "t", "\n": "n", "\f": "f", "\r": "r"}
 _ADDRESS = re.compile(r"(?i:https?)://([^/?#:]+)(?::\d+)?(([^?#]*)(?:[?#](.*))?)")
 """Its host, all behind that, the path, the query."""
+_RUN: Final = r"(?<!\\)\\++"
+"""Backslashes, from the first of them on: begun at each, a long run would take the square of its length."""
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
@@ -143,20 +145,20 @@ def _any_spelling(piece: str) -> str:
     if piece.isalnum() and piece.isascii():
         return piece
     if piece[0] == "\\":
-        return r"(?:\\++(?:u005c)?|%(?:25)*+5C)"
+        return rf"(?:{_RUN}(?:u005c)?|%(?:25)*+5C)"
     spellings = [f"&{_ENTITIES[piece]};"] if piece in _ENTITIES else []
     spellings.append(r"%(?:25)++" if piece == "%" else "".join(f"%(?:25)*+{byte:02X}" for byte in piece.encode()))
     units = piece.encode("utf-16-be").hex()
-    spellings.append("".join(r"\\++u" + units[at : at + 4] for at in range(0, len(units), 4)))
+    spellings.append("".join(_RUN + "u" + units[at : at + 4] for at in range(0, len(units), 4)))
     spellings.insert(0, f"&#(?:0*{ord(piece)}|x0*{ord(piece):x});")
     if piece in _ESCAPED:
-        spellings.append(r"\\++" + _ESCAPED[piece])
+        spellings.append(_RUN + _ESCAPED[piece])
     if piece == " ":
         spellings.append(r"\+")
     if not piece.isascii():
         spellings.append(re.escape(piece.encode().decode("latin-1")))
     # Last, for with & and % other spellings begin.
-    spellings.append(r"\\*+" + re.escape(piece))
+    spellings.append(f"(?:{_RUN})?{re.escape(piece)}")
     return f"(?:{'|'.join(spellings)})"
 
 
@@ -169,7 +171,7 @@ def _inside(content: bytes, before: int) -> str:
 
 def _in_base64(character: str) -> str:
     """The character in either alphabet, percent-encoded too."""
-    return {"+": r"(?:[+\-]|%2B)", "/": r"(?:\\*+/|_|%2F)"}.get(character, character)
+    return {"+": r"(?:[+\-]|%2B)", "/": rf"(?:(?:{_RUN})?/|_|%2F)"}.get(character, character)
 
 
 def _cut_spans(text: str, spelled: str) -> Iterator[tuple[int, int]]:

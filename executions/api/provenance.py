@@ -72,8 +72,9 @@ class ProvenanceDoor(Door):
     )
     def of_execution(self, execution_id: str) -> Answer:
         """A page of steps with their sources; with `path` the chain behind one value; or an open format."""
-        execution = execution_of(self.tenant, execution_id)
         _refuse_together(self.query)
+        path = _read(self.query["path"]) if "path" in self.query else None
+        execution = execution_of(self.tenant, execution_id)
         opening = Opening(self.tenant.id)
         opened = opening.open(execution.id)
         if opened is None:
@@ -83,8 +84,8 @@ class ProvenanceDoor(Door):
             return Answer(
                 prov_json(opened) if self.query["format"] == PROV else run_events(record.execution, record.events)
             )
-        if "path" in self.query:
-            chain = chain_of(opening, place_at(opened, self.query["path"]))
+        if path is not None:
+            chain = chain_of(opening, place_at(opened, path, self.query["path"]))
             return self.ok(shown_chain(opened, chain, opening.opened))
         return self._page(execution, opened)
 
@@ -126,12 +127,16 @@ class ProvenanceDoor(Door):
         return f"{self.tenant.id}:{binding}"
 
 
-def place_at(opened: Opened, path: str) -> Place:
-    """The place that a path asks for. Raises InvalidInput for what is no path, NotFound where nothing stands there."""
+def _read(path: str) -> Asked:
+    """Raises InvalidInput for what is no path."""
     try:
-        asked = read_path(path)
+        return read_path(path)
     except BadPath as bad:
         raise invalid([FieldProblem("query.path", "bad_path", str(bad))]) from bad
+
+
+def place_at(opened: Opened, asked: Asked, path: str) -> Place:
+    """The place that `path` asks for. Raises NotFound where nothing stands there."""
     place = Place(opened.id, asked.at, asked.pointer, asked.step, _number(opened, asked), asked.run)
     if asked.run is not None and asked.run >= opened.runs:
         raise _nothing(f"the execution has {opened.runs} runs")

@@ -61,8 +61,18 @@ def retain() -> int:
     """One look, at a bounded number of executions; how many had their payloads dropped."""
     for place in _left_over():
         remove_objects(place)
-    due = _due()
-    return sum(drop_payloads(execution_id, RETENTION, RETENTION) for execution_id in due)
+    return sum(map(_dropped, _due()))
+
+
+def _dropped(execution_id: UUID) -> bool:
+    """Whether it was dropped; one that cannot be now, for it was redriven meanwhile, keeps no other from it."""
+    try:
+        return drop_payloads(execution_id, RETENTION, RETENTION)
+    except Error:
+        raise
+    except Exception:
+        log.exception("payloads_not_dropped", execution_id=str(execution_id))
+        return False
 
 
 def remove_orphans() -> int:

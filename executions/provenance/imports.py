@@ -103,7 +103,10 @@ def _row(tenant: Tenant, data: bytes, files: Mapping[str, bytes], verdict: Verdi
 def _text(value: Any, *path: str) -> str:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
-    return value[:255] if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    # What no database and no page takes: a hostile bundle may hold it and verify all the same.
+    return value[:255].encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
 def _listed(files: Mapping[str, bytes]) -> Iterable[dict[str, Any]]:

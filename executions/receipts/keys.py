@@ -80,8 +80,9 @@ def published_of(kids: set[str]) -> JSON:
 
 
 def jwks(keys: Iterable[SigningKey]) -> JSON:
-    """The public halves of these keys."""
-    return {"keys": [{**_jwk(key.public_key), "alg": "EdDSA", "kid": key.kid, "use": "sig"} for key in keys]}
+    """The public halves of these keys; one that was altered, so that its name is not its own, is none."""
+    genuine = [key for key in keys if key.kid == thumbprint(key.public_key) and _opens(key)]
+    return {"keys": [{**_jwk(key.public_key), "alg": "EdDSA", "kid": key.kid, "use": "sig"} for key in genuine]}
 
 
 def thumbprint(public: str) -> str:
@@ -96,6 +97,17 @@ def _current() -> SigningKey:
         SigningKey.objects.bulk_create([_made()], ignore_conflicts=True)
         found = SigningKey.objects.get(signs=True)
     return found
+
+
+def _opens(key: SigningKey) -> bool:
+    """Whether this installation holds the private half: whoever can only write rows cannot seal one."""
+    try:
+        sealed = unseal(key.sealed, Purpose.SIGNING_KEY)[_PRIVATE]
+        private = Ed25519PrivateKey.from_private_bytes(base64.b64decode(sealed))
+    except (InvalidToken, KeyError, ValueError):
+        log.warning("signing_key_not_ours", kid=key.kid)
+        return False
+    return _base64url(private.public_key().public_bytes_raw()) == key.public_key
 
 
 def _made() -> SigningKey:

@@ -117,7 +117,7 @@ def forget() -> int:
 
 def _events(deliveries: Sequence[WebhookDelivery]) -> dict[tuple[UUID, int], Event]:
     wanted = reduce(or_, (Q(execution_id=row.execution_id, sequence=row.sequence) for row in deliveries))
-    rows = Event.objects.filter(wanted).select_related("execution__submission", "execution__payment")
+    rows = Event.objects.filter(wanted).select_related(*_JOINED)
     kept = rows.defer(*(f"execution__{name}" for name in _LARGE))
     return {(event.execution_id, event.sequence): event for event in kept}
 
@@ -178,7 +178,8 @@ def _put_off(claimed: Claimed, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-_LARGE = ("output", "submission__input", "submission__parameters", "submission__application_data")
+_JOINED = tuple(f"execution__{name}" for name in ("submission", "payment", "tenant", "workflow", "version"))
+_LARGE = ("output", "submission__input", "submission__application_data", "version__definition", "version__sealed")
 
 # One look into the index for each endpoint that has something pending, not one for each delivery of one that fails.
 # Two that claim at once may choose the same deliveries; the second finds them locked, or due no more. The time is the

@@ -110,6 +110,8 @@ def check_lineage(rows: Sequence[Mapping[str, Any]], sources: Sources, history: 
         report.count("lineage", 1)
         if not _is_own(row) and (row["step"], row["number"]) not in history.attempts:
             report.tell(where, "is there, but no event tells of this attempt")
+        elif _is_own(row) and not _came_about(row, history):
+            report.tell(where, "is there, but nothing of the kind came about")
         elif row["kind"] not in _KINDS:
             report.tell(where, "names no kind of source", ", ".join(sorted(_KINDS)), row["kind"])
         elif row["kind"] == "step" and row["attempt"] is not None and _unknown(row, history):
@@ -119,6 +121,15 @@ def check_lineage(rows: Sequence[Mapping[str, Any]], sources: Sources, history: 
         else:
             _compare(f"{where} value", row["value"], *sources.recorded(row), report)
             _compare(f"{where} digest", row["digest"], sources.source(row), row["pointer"] or "", report)
+
+
+def _came_about(row: Mapping[str, Any], history: History) -> bool:
+    """Whether an execution can have such a row: its input always, what it came to where a run succeeded."""
+    field = row["field"]
+    if not _is_of_the_end(row):
+        return True
+    of_the_end = field in {"/outcome", "/output"} or field.startswith("/output/")
+    return of_the_end and any(run.status == SUCCEEDED for run in history.runs)
 
 
 def _unknown(row: Mapping[str, Any], history: History) -> bool:

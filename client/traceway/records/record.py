@@ -193,7 +193,9 @@ def _check_steps(found: list[dict[str, Any]], history: History, report: Report) 
 
 def _check_items(found: Mapping[str, str | None], history: History, report: Report) -> None:
     for name, told in history.steps.items():
-        if told.items is not None and type(told.parts) is int:
+        if told.items is not None and type(told.parts) is int and told.parts > len(found):
+            report.tell(f"steps/{name} items", "are fewer than the events tell of", told.parts, len(found))
+        elif told.items is not None and type(told.parts) is int:
             digests = [found.get(f"{name}[{number}]") for number in range(told.parts)]
             report.compare(f"steps/{name} items", told.items, digest(canonical(digests)))
 

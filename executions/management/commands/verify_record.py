@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Q
 
 from contract.identifiers import RUN, parse_id
 from contract.timestamps import parse
@@ -80,7 +81,8 @@ def _named(texts: list[str]) -> Iterator[tuple[UUID, int]]:
         identifier = parse_id(text, RUN)
         if identifier is None:
             raise CommandError(f"{text!r} is no id")
-        found = Execution.objects.filter(run_id=identifier).values_list("id", flat=True).first() or identifier
+        runs = Q(run_id=identifier) | Q(earlier_runs__run_id=identifier)
+        found = Execution.objects.filter(runs).values_list("id", flat=True).first() or identifier
         yield found, Execution.objects.filter(id=found).values_list("event_sequence", flat=True).first() or 0
 
 
