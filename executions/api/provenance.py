@@ -35,7 +35,7 @@ from executions.reading import execution_of
 from executions.steps import step_of, steps_from
 from tenants.door import Door, takes
 
-LONGEST_PATH: Final = 4_096
+LONGEST_PATH: Final = 255
 PROV: Final = "prov-json"
 OPENLINEAGE: Final = "openlineage"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")

@@ -16,14 +16,15 @@ from contract import json_values
 from contract.away import Unreachable
 from contract.problems import Conflict
 from executions.events import Detail, Happening, digest
-from executions.models import Execution, PayloadRemoval
+from executions.models import Attempt, Execution, PayloadRemoval
 from executions.payloads.answers import drop_answers
 from executions.payloads.contents import Place
 from executions.payloads.objects import StoredObjects
 from executions.payloads.reading import contents
 from executions.payloads.references import drop, drop_in_sql
+from executions.receipts.sealing import seal
 from executions.rows import database_now, standing_of, write
-from executions.states import TERMINAL, Status
+from executions.states import TERMINAL, AttemptStatus, Status
 
 log = structlog.get_logger(__name__)
 
@@ -41,17 +42,30 @@ _COLUMNS = {
 def drop_payloads(execution_id: UUID, reason: str, actor: str) -> bool:
     """Drop them, unless that was done; whether it was now. The objects go once this is committed.
 
-    Raises Conflict (not_ended) while the execution goes on.
+    What ended is sealed first, for its lineage is derived from them. Raises Conflict (not_ended) while the execution
+    goes on, or its parent has yet to take its output in.
     """
+    seal([execution_id])
     with transaction.atomic():
         execution = Execution.objects.select_for_update(no_key=True).get(id=execution_id)
         if Status(execution.status) not in TERMINAL:
             raise Conflict(f"the execution is {execution.status}: it has not ended", reason="not_ended")
         if execution.payloads_dropped_at is not None:
             return False
+        if _is_awaited(execution):
+            raise Conflict("its parent has yet to take its output in", reason="not_ended")
         _drop(execution, reason, actor)
         transaction.on_commit(lambda: remove_objects(Place(execution.tenant_id, execution.id)))
     return True
+
+
+def _is_awaited(execution: Execution) -> bool:
+    """Whether a step of its parent still waits for it."""
+    asked = execution.submission
+    if asked.parent_id is None or asked.parent_step is None:
+        return False
+    of_step = Attempt.objects.filter(execution_id=asked.parent_id, step_index=asked.parent_step)
+    return of_step.filter(status=AttemptStatus.WAITING.value, child=execution.id).exists()
 
 
 def remove_objects(place: Place) -> None:

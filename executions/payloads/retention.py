@@ -70,8 +70,8 @@ def _dropped(execution_id: UUID) -> bool:
         return drop_payloads(execution_id, RETENTION, RETENTION)
     except Error:
         raise
-    except Exception:
-        log.exception("payloads_not_dropped", execution_id=str(execution_id))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others are dropped all the same
+        log.warning("payloads_not_dropped", execution_id=str(execution_id), error=f"{type(error).__name__}: {error}")
         return False
 
 

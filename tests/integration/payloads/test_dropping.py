@@ -16,8 +16,8 @@ from django.utils import timezone
 from contract.identifiers import id_at
 from contract.problems import Conflict
 from executions.commands import redrive, signal
-from executions.models import Execution, PayloadRemoval
-from executions.payloads import dropping
+from executions.models import Attempt, Execution, Lineage, PayloadRemoval
+from executions.payloads import dropping, retention
 from executions.payloads.contents import Place
 from executions.payloads.dropping import REQUEST, drop_payloads
 from executions.payloads.objects import StoredObjects
@@ -26,7 +26,7 @@ from executions.payloads.references import digest_of, is_dropped
 from executions.payloads.retention import remove_orphans, retain, set_retention
 from tenants import registry
 from tenants.models import IdempotentRequest, Tenant
-from tests.integration.engine.world import World, failing, published, submitted, told, transform, wait
+from tests.integration.engine.world import World, child, failing, published, submitted, told, transform, wait
 from tests.integration.payloads.stored import folder, large, objects
 from workflows.models import Workflow
 
@@ -216,3 +216,35 @@ def test_an_operator_drops_payloads_by_a_command(
         call_command("drop_payloads", str(live.id))
 
     assert is_gone(execution)
+
+
+def test_where_values_came_from_is_kept_of_what_is_dropped_right_after_its_end(alice: Tenant, world: World) -> None:
+    execution = run(alice, world, transform("out", "${{ input.small }}"))
+    drop_payloads(execution.id, REQUEST, BY)
+    assert Lineage.objects.filter(execution=execution, kind="input", name=None).exists()
+    assert execution.receipts.count() == 1
+
+
+def test_one_that_cannot_be_dropped_now_keeps_no_other_from_it(
+    alice: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_retention(alice, None, 1)
+    redriven = ended_ago(run(alice, world, failing("f")), 3)
+    other = ended_ago(run(alice, world, transform("out", 1)), 2)
+    due = retention._due()
+    assert set(due) == {redriven.id, other.id}
+    redrive(redriven.id, None, None, BY)
+    monkeypatch.setattr(retention, "_due", lambda: due)
+    assert retain() == 1
+    assert is_gone(other)
+
+
+def test_a_child_whose_parent_has_yet_to_take_its_output_in_keeps_its_payloads(alice: Tenant, world: World) -> None:
+    inner = published(alice, [transform("out", "${{ input.small }}")], name="inner")
+    outer = published(alice, [child("c", inner, given={"small": CANARY})])
+    parent = submitted(alice, outer, {})
+    world.drain()
+    made = Execution.objects.get(submission__parent=parent)
+    Attempt.objects.filter(child=made.id).update(status="waiting", finished_at=None)
+    with pytest.raises(Conflict, match="parent"):
+        drop_payloads(made.id, REQUEST, BY)
