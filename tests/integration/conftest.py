@@ -9,7 +9,10 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import django
 import pytest
@@ -17,6 +20,10 @@ from pytest_django.plugin import blocking_manager_key
 
 from config.stack.data_dir import DataDir
 from config.stack.servers import Servers
+
+if TYPE_CHECKING:
+    from tenants.models import Tenant
+    from tests.integration.engine.world import World
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,3 +45,27 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     django.setup()
     config.stash[blocking_manager_key].block()
+
+
+@pytest.fixture
+def alice(transactional_db: None) -> Tenant:
+    return _tenant("alice")
+
+
+@pytest.fixture
+def bob(transactional_db: None) -> Tenant:
+    return _tenant("bob")
+
+
+@pytest.fixture
+def world(alice: Any) -> Iterator[World]:
+    """One worker's engine, once Alice is there, whichever she is."""
+    made: World = import_module("tests.integration.engine.world").World()
+    yield made
+    made.close()
+
+
+def _tenant(slug: str) -> Tenant:
+    # Models can be imported only once pytest_configure has set Django up.
+    made: Tenant = import_module("tenants.registry").create_tenant(slug, slug.title())
+    return made

@@ -14,17 +14,11 @@ from orchestrator.actions.tool_call import ToolCallAction
 from orchestrator.actions.webhook import WebhookAction
 from orchestrator.held import Held
 from orchestrator.outcomes import Limits
-from tenants import registry
 from tenants.egress import client
 from tenants.models import Tenant
 from tests.integration.engine.world import World
 from tests.unit.orchestrator.attempts import LOOPBACK
 from workflows import tools
-
-
-@pytest.fixture
-def alice(transactional_db: None) -> Tenant:
-    return registry.create_tenant("alice", "Alice")
 
 
 @pytest.fixture

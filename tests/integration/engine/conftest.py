@@ -5,24 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from executions.provenance.verification import check, on_record
-from tenants import registry
-from tenants.models import Tenant
-from tests.integration.engine.world import World
 
 WRITE_PAST_THE_ENGINE = frozenset({"test_surviving", "test_clocks_and_versions", "test_leases"})
 """Modules whose tests write into rows, or hand in outputs that are not as the engine stores them."""
-
-
-@pytest.fixture
-def alice(transactional_db: None) -> Tenant:
-    return registry.create_tenant("alice", "Alice")
-
-
-@pytest.fixture
-def world(alice: Tenant) -> Iterator[World]:
-    made = World()
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)

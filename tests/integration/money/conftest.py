@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from tests.integration.callers import alice, bob
 from tests.integration.money.stripe_server import StripeServer, stripe_server
 
-if TYPE_CHECKING:
-    from tests.integration.http_client import Caller
+__all__ = ["alice", "bob"]
 
 
 @pytest.fixture
@@ -19,16 +18,3 @@ def stripe(settings: Any) -> Iterator[StripeServer]:
     with stripe_server() as server:
         settings.STRIPE_API_URL = server.url
         yield server
-
-
-@pytest.fixture
-def alice(transactional_db: None) -> Caller:
-    # pytest reads this file before the one above it has set Django up, so it cannot import models at its top.
-    made: Caller = import_module("tests.integration.http_client").caller("alice")
-    return made
-
-
-@pytest.fixture
-def bob(transactional_db: None) -> Caller:
-    made: Caller = import_module("tests.integration.http_client").caller("bob")
-    return made

@@ -11,7 +11,6 @@ from executions.models import Payment, PaymentEvent, Refund
 from executions.payments.settling import _expire, settle
 from tests.integration.engine.moments import at_once, deadlocks, in_turn, others_connected
 from tests.integration.engine.world import World, failing
-from tests.integration.http.arranging import engine
 from tests.integration.http_client import Caller
 from tests.integration.money.paying import (
     at_stripe,
@@ -40,12 +39,6 @@ def _without_a_deadlock(transactional_db: None) -> Iterator[None]:
 @pytest.fixture
 def secret(alice: Caller, stripe: StripeServer) -> str:
     return at_stripe(alice, stripe)
-
-
-@pytest.fixture
-def world(transactional_db: None) -> Iterator[World]:
-    with engine() as made:
-        yield made
 
 
 def told_once(body: bytes, secret: str) -> Callable[[], None]:

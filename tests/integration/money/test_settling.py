@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +18,7 @@ from executions.models import Execution, Payment, PaymentEvent, Refund
 from executions.payments import settling
 from executions.payments.settling import EARLY_KEPT_FOR, forget, settle, settle_for_ever
 from tests.integration.engine.world import World, failing, noop, wait
-from tests.integration.http.arranging import created, engine, published
+from tests.integration.http.arranging import created, published
 from tests.integration.http_client import Caller
 from tests.integration.money.paying import (
     PRICE,
@@ -40,12 +39,6 @@ from tests.waiting import eventually
 
 WHEN = datetime(2026, 11, 22, tzinfo=UTC)
 FAILED = [noop("a"), failing("b", "a"), noop("c", "b"), noop("d", "c")]
-
-
-@pytest.fixture
-def world(transactional_db: None) -> Iterator[World]:
-    with engine() as made:
-        yield made
 
 
 def confirmed(alice: Caller, steps: Any = None, **price: Any) -> Payment:

@@ -1,35 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from tests.integration.callers import alice, bob
 
-import pytest
-
-if TYPE_CHECKING:
-    from tests.integration.engine.world import World
-    from tests.integration.http_client import Caller
-
-
-def module(name: str) -> Any:
-    # pytest reads this file before the one above it has set Django up, so it cannot import models at its top.
-    return import_module(name)
-
-
-@pytest.fixture
-def alice(transactional_db: None) -> Caller:
-    made: Caller = module("tests.integration.http_client").caller("alice")
-    return made
-
-
-@pytest.fixture
-def bob(transactional_db: None) -> Caller:
-    made: Caller = module("tests.integration.http_client").caller("bob")
-    return made
-
-
-@pytest.fixture
-def world(alice: Caller) -> Iterator[World]:
-    made: World = module("tests.integration.engine.world").World()
-    yield made
-    made.close()
+__all__ = ["alice", "bob"]

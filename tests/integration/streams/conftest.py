@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,10 +16,10 @@ import pytest
 from config.stack import commands
 from config.stack.child import Child
 from config.stack.data_dir import CHECKOUT, DataDir
+from tests.integration.callers import alice, bob
 from tests.waiting import eventually
 
-if TYPE_CHECKING:
-    from tests.integration.http_client import Caller
+__all__ = ["alice", "bob"]
 
 HEARTBEAT_SECONDS = 0.5
 
@@ -45,18 +45,6 @@ def address(django_db_setup: None) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.stop()
-
-
-@pytest.fixture
-def alice(transactional_db: None) -> Caller:
-    made: Caller = import_module("tests.integration.http_client").caller("alice")
-    return made
-
-
-@pytest.fixture
-def bob(transactional_db: None) -> Caller:
-    made: Caller = import_module("tests.integration.http_client").caller("bob")
-    return made
 
 
 def _database_url() -> str:
