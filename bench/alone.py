@@ -14,6 +14,7 @@ from typing import Any
 
 import django
 import psycopg
+from psycopg.pq import PipelineStatus
 
 from bench import definitions
 from bench.line import serve
@@ -27,13 +28,18 @@ class Meter:
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """A statement counts where a cursor is given it, a round trip where a fetch waits or a pipeline is left."""
+        """A statement counts where a cursor is given it, a round trip where a fetch waits or a pipeline is left.
+
+        Outside of a pipeline and of a transaction a statement is a round trip and a commit of its own.
+        """
         execute, fetchone, fetchall = psycopg.Cursor.execute, psycopg.Cursor.fetchone, psycopg.Cursor.fetchall
         leave = psycopg.Pipeline.__exit__
 
         def executing(cursor: Any, query: Any, *arguments: Any, **named: Any) -> Any:
             self.statements += 1
-            self.commits += str(query).strip().upper() == "COMMIT"
+            alone = cursor.connection.pgconn.pipeline_status == PipelineStatus.OFF
+            self.round_trips += alone
+            self.commits += str(query).strip().upper() == "COMMIT" or (alone and "UPDATE" in str(query))
             return execute(cursor, query, *arguments, **named)
 
         def fetching(fetch: Any) -> Any:

@@ -66,9 +66,10 @@ class AgentRow:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRow:
-    """An execution as it was read under its lock."""
+    """An execution as it was read: under its lock, or as this process itself wrote it last."""
 
     id: UUID
+    tenant_id: UUID
     version_id: UUID
     seq: int
     event_sequence: int
@@ -143,13 +144,17 @@ class WaitingAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An execution under its lock, with the neighbourhood that was asked for and the database's clock."""
+    """An execution with the neighbourhood that was asked for and the database's clock.
+
+    Where `due` is cut, what follows is due no sooner than its last row, which is there to say so.
+    """
 
     row: ExecutionRow
     now: datetime
     steps: Mapping[int, StepRow]
     due: Sequence[DueRow]
     arrivals: Sequence[ArrivalRow]
+    due_is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

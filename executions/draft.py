@@ -323,6 +323,8 @@ class Draft:
         if standing.status in TERMINAL or self.blocked:
             return None
         moments = [row.due_at for row in self.due.values() if self.may_begin(row.index)]
+        if self.loaded.due_is_cut and self.running and not self.due_cleared:
+            moments.append(self.loaded.due[-1].due_at)
         if standing.intent not in ENDING_EARLY and standing.deadline_at is not None:
             moments.append(standing.deadline_at)
         if standing.grace_at is not None and standing.counters.running and not standing.compensating:

@@ -19,17 +19,20 @@ from executions.change import (
 )
 from executions.plan import Counters, StepState
 from executions.states import Intent, Status, StepStatus
+from executions.store import DUE_WINDOW
 
 
 def loaded(row: dict[str, Any], around: dict[str, Any] | None) -> Loaded:
     if around is None:
         raise LookupError("the neighbourhood query gives one row")
+    due = [DueRow(due["index"], datetime.fromisoformat(due["due_at"])) for due in around["due"]]
     return Loaded(
         row=_execution(row),
         now=around["now"],
         steps={step["index"]: step_row(step) for step in around["steps"]},
-        due=[DueRow(due["index"], datetime.fromisoformat(due["due_at"])) for due in around["due"]],
+        due=due,
         arrivals=[ArrivalRow(**arrival) for arrival in around["arrivals"]],
+        due_is_cut=len(due) == DUE_WINDOW,
     )
 
 
@@ -43,6 +46,7 @@ def _execution(row: dict[str, Any]) -> ExecutionRow:
     asked = Asked(**{name: row[name] for name in statements.ASKED})
     return ExecutionRow(
         row["id"],
+        row["tenant_id"],
         row["version_id"],
         row["seq"],
         row["event_sequence"],

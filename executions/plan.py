@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from executions.states import STEP_TERMINAL, TERMINAL, Intent, Status, StepStatus, step_target, target
-from workflows.spec import COMPENSATIONS, PARTS, Effect, OnFailure, Spec, StepSpec
+from workflows.spec import COMPENSATIONS, PARTS, OnFailure, Spec, StepSpec
 
 Ending: TypeAlias = Literal["succeed", "fail", "cancel"]
 StepEnding: TypeAlias = Literal["succeed", "complete", "fail", "skip", "cancel"]
@@ -378,18 +378,3 @@ def latched(step: StepSpec) -> bool:
 def continues(on_failure: OnFailure, status: StepStatus) -> bool:
     """Whether a step that ended so lets its ordinary children run."""
     return status is StepStatus.SUCCEEDED or (status is StepStatus.FAILED and on_failure is OnFailure.CONTINUE)
-
-
-def reach(spec: Spec, index: int, limit: int) -> frozenset[int]:
-    """The steps that an end of `index` can touch with no outcome from outside: breadth first, about `limit` at most."""
-    seen: dict[int, None] = {index: None}
-    pending = [index]
-    while pending and len(seen) < limit:
-        step = spec.step(pending.pop(0))
-        owner = () if step.owner is None or step.index >= COMPENSATIONS else (step.owner,)
-        for child in (*step.children, *(() if step.handler is None else (step.handler,)), *owner):
-            if child not in seen:
-                seen[child] = None
-                if child in owner or spec.written(child).effect is Effect.PURE:
-                    pending.append(child)
-    return frozenset(seen)

@@ -65,6 +65,7 @@ def write(
     """Apply one change to an execution that this transaction has locked; `execution` is stale afterwards."""
     row = ExecutionRow(
         execution.id,
+        execution.tenant_id,
         execution.version_id,
         execution.seq,
         execution.event_sequence,

@@ -33,14 +33,6 @@ FROM execution e JOIN submission s ON s.execution_id = e.id LEFT JOIN tenants_ag
 
 LOCK = f"{READ} WHERE e.id = %(id)s FOR NO KEY UPDATE OF e"
 
-# One look into the index for each priority, the highest first; the first that finds anything ends it.
-TAKE = f"""
-SELECT taken.* FROM unnest(ARRAY[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]) AS lane(priority)
-CROSS JOIN LATERAL ({READ}
-  WHERE e.priority = lane.priority AND e.due_at <= COALESCE(%(now)s::timestamptz, statement_timestamp())
-  ORDER BY e.due_at LIMIT 1 FOR NO KEY UPDATE OF e SKIP LOCKED) AS taken
-LIMIT 1"""
-
 CLOCK = "SELECT COALESCE(%(now)s::timestamptz, clock_timestamp()) AS now"
 
 STEP_COLUMNS = (
@@ -49,16 +41,33 @@ STEP_COLUMNS = (
 
 STEPS = f"SELECT {STEP_COLUMNS} FROM step WHERE execution_id = %(id)s AND index = ANY(%(indexes)s::int[])"
 
-# One row whatever is found: the clock, and each part as one JSON array.
-AROUND = f"""
-SELECT COALESCE(%(now)s::timestamptz, clock_timestamp()) AS now,
-  (SELECT COALESCE(json_agg(row_to_json(s)), '[]') FROM ({STEPS}) s) AS steps,
+# The steps that were asked for, and those that are due first, for one of these is taken up next.
+_AROUND = f"""
+  COALESCE(%(now)s::timestamptz, clock_timestamp()) AS now,
   (SELECT COALESCE(json_agg(row_to_json(d)), '[]') FROM (
-    SELECT step_index AS index, due_at FROM due_step WHERE execution_id = %(id)s
+    SELECT step_index AS index, due_at FROM due_step WHERE execution_id = {{id}}
     ORDER BY due_at, step_index LIMIT %(window)s) d) AS due,
+  (SELECT COALESCE(json_agg(row_to_json(s)), '[]') FROM (
+    SELECT {STEP_COLUMNS} FROM step WHERE execution_id = {{id}} AND index = ANY(%(indexes)s::int[] || ARRAY(
+      SELECT step_index FROM due_step WHERE execution_id = {{id}} ORDER BY due_at, step_index LIMIT 4))) s) AS steps,
   (SELECT COALESCE(json_agg(row_to_json(i)), '[]') FROM (
     SELECT id, kind, payload, actor, name FROM inbox
-    WHERE execution_id = %(id)s AND consumed_at IS NULL AND kept_at IS NULL ORDER BY id LIMIT 100) i) AS arrivals"""
+    WHERE execution_id = {{id}} AND consumed_at IS NULL AND kept_at IS NULL ORDER BY id LIMIT 100) i) AS arrivals"""
+
+# One row whatever is found: the clock, and each part as one JSON array.
+AROUND = f"""
+SELECT {_AROUND.format(id="%(id)s")}"""
+
+# One look into the index for each priority, the highest first; the first that finds anything ends it. What stands
+# around the row is as old as the statement; `seen_seq` says whether that is as old as the row.
+TAKE = f"""
+SELECT taken.*, (SELECT seq FROM execution seen WHERE seen.id = taken.id) AS seen_seq,
+  {_AROUND.format(id="taken.id")}
+FROM unnest(ARRAY[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]) AS lane(priority)
+CROSS JOIN LATERAL ({READ}
+  WHERE e.priority = lane.priority AND e.due_at <= COALESCE(%(now)s::timestamptz, statement_timestamp())
+  ORDER BY e.due_at LIMIT 1 FOR NO KEY UPDATE OF e SKIP LOCKED) AS taken
+LIMIT 1"""
 
 RESULTS = """
 SELECT s.index, s.status, a.output

@@ -56,7 +56,10 @@ def apply(cursor: Cursor, change: Change, carrier: Carrier = NOBODY) -> None:
         "code_version": carrier.code_version,
     }
     parameters |= {name: json_values.dump(_rows(change, name)) for name in parts}
-    cursor.execute(_statement(parts), parameters)
+    agent = change.before.agent if change.attempts else None
+    if agent is not None:
+        parameters |= {"agent_id": agent.id, "agent_status": agent.status, "agent_actions": list(agent.actions)}
+    cursor.execute(_statement(parts, agent is not None), parameters)
 
 
 def applied(cursor: Cursor) -> bool:
@@ -144,9 +147,13 @@ def _new_step(change: Change, index: int) -> dict[str, Any]:
 
 
 @cache
-def _statement(parts: tuple[str, ...]) -> str:
-    """The apply statement with only the parts that hold rows, so that an empty part costs nothing."""
-    return ",\n".join([_MOVED, *(_PARTS[name] for name in parts)]) + "\nSELECT count(*) FROM moved"
+def _statement(parts: tuple[str, ...], of_agent: bool) -> str:
+    """The apply statement with only the parts that hold rows, so that an empty part costs nothing.
+
+    What begins `of_agent` begins only if the agent is still the one that was read.
+    """
+    moved = _MOVED.format(agent=_SAME_AGENT if of_agent else "")
+    return ",\n".join([moved, *(_PARTS[name] for name in parts)]) + "\nSELECT count(*) FROM moved"
 
 
 _STANDING = (
@@ -164,9 +171,13 @@ WITH moved AS (
   UPDATE execution SET {", ".join(f"{name} = %({name})s" for name in _STANDING)},
     seq = seq + 1, event_sequence = %(sequence)s, chain_head = %(head)s, updated_at = %(now)s,
     event_xid = GREATEST(event_xid, pg_current_xact_id())
-  WHERE id = %(id)s AND seq = %(seq)s AND status = %(from_status)s
+  WHERE id = %(id)s AND seq = %(seq)s AND status = %(from_status)s{{agent}}
   RETURNING id, priority, event_xid
 )"""
+
+_SAME_AGENT = """
+    AND EXISTS (SELECT FROM tenants_agent a
+      WHERE a.id = %(agent_id)s AND a.status = %(agent_status)s AND a.actions::text[] = %(agent_actions)s)"""
 
 _TELL = """
   INSERT INTO event (execution_id, sequence, type, step, body, hash, created_at, xid)

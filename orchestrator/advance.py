@@ -15,7 +15,6 @@ from executions.change import Change
 from executions.plan import Began, Ended, is_ready
 from executions.retry import Failure
 from executions.states import DEADLINE, IN_LINE, Intent, Status, StepStatus
-from executions.store import DUE_WINDOW
 from orchestrator import agents, arriving, attempts, cancelling, composites, endings, waits
 from orchestrator.look import Look
 from orchestrator.outcomes import Claim, Failed, Outcome, encode
@@ -106,7 +105,8 @@ class Advance:
 
     def _take_due(self) -> None:
         look, loaded = self.look, self.look.loaded
-        due = [row.index for row in loaded.due[: DUE_WINDOW - 1] if row.due_at <= loaded.now]
+        known = loaded.due[:-1] if loaded.due_is_cut else loaded.due
+        due = [row.index for row in known if row.due_at <= loaded.now]
         if not loaded.row.standing.steps_made:
             due = [step.index for step in look.spec.steps if step.is_root]
         look.ready.extendleft(reversed([index for index in due if index not in look.ready]))

@@ -17,13 +17,13 @@ import structlog
 
 from contract.away import Away, Unreachable, at_hand
 from executions.change import Change, Loaded, RunningAttempt
-from executions.plan import reach
+from executions.neighbourhood import ahead, reach
 from executions.retry import Failure
 from executions.states import Status
 from executions.store import Session, Store, Superseded
-from orchestrator.advance import Advance, Decided
+from orchestrator.advance import Advance
 from orchestrator.held import Held
-from orchestrator.look import NEIGHBOURHOOD, Look
+from orchestrator.look import AHEAD, NEIGHBOURHOOD, Look
 from orchestrator.outcomes import Claim, Failed, Handed, Limits, NotBegun, Outcome, Succeeded
 from workflows.spec import Runnable, WaitProgram
 
@@ -57,6 +57,7 @@ class Engine:
     limits: Limits
     held: Held = field(default_factory=Held)
     _uncertain: bool = False
+    _known: Loaded | None = None
 
     def drain(self, seconds: float) -> int:
         """Carry out what is due until nothing is, or `seconds` are over; the number of attempts carried out."""
@@ -93,6 +94,7 @@ class Engine:
             if found.more_due:
                 self.announce()
             if found.claim is not None:
+                self._known = found.left
                 return found.claim
         return None
 
@@ -120,9 +122,9 @@ class Engine:
             return self._advance_taken(session, loaded)
 
     def _advance_taken(self, session: Session, loaded: Loaded) -> _Found:
-        decided = self._decide(session, loaded, None, may_claim=True)
-        self._commit(session, decided.claim)
-        return _Found(decided.claim, decided.more_due)
+        found = self._decide(session, loaded, None, may_claim=True)
+        self._commit(session, found.claim)
+        return found
 
     def _record(self, claim: Claim, outcome: Outcome, until: float) -> Claim | None:
         """Record an outcome until it is known to be recorded; what was claimed in the same transaction."""
@@ -155,35 +157,53 @@ class Engine:
 
     def _record_once(self, claim: Claim, outcome: Outcome, until: float) -> Claim | None:
         more = time.monotonic() < until
-        around = reach(claim.runnable.spec, claim.step.index, NEIGHBOURHOOD)
-        aside: Undecided | None = None
-        with self.store.session() as session:
-            loaded = session.lock(claim.execution_id, around)
-            if loaded is None:
-                return None
-            decided = self._decide(session, loaded, outcome, may_claim=more, runnable=claim.runnable)
-            found = _Found(decided.claim, decided.more_due)
-            if found.claim is None and more:
-                try:
-                    found = self._take_along(session, found.more_due)
-                except Wanting:
-                    found = _Found(None, more_due=True)
-                except Undecided as undecided:
-                    aside = undecided
-            self._commit(session, found.claim)
-        if aside is not None:
-            self._set_aside(aside)
+        found = self._record_known(claim, outcome, more) or self._record_locked(claim, outcome, more)
+        self._known = found.left
+        if found.aside is not None:
+            self._set_aside(found.aside)
         if found.more_due:
             self.announce()
         return found.claim
+
+    def _record_known(self, claim: Claim, outcome: Outcome, more: bool) -> _Found | None:
+        """Going on with what this process knows of the execution; None where that does not do."""
+        known, spec = self._known, claim.runnable.spec
+        if known is None or known.row.id != claim.execution_id:
+            return None
+        if not reach(spec, claim.step.index, NEIGHBOURHOOD) <= known.steps.keys():
+            return None
+        try:
+            with self.store.session() as session:
+                loaded = session.go_on(known)
+                return None if loaded is None else self._record_in(session, loaded, claim, outcome, more)
+        except Superseded:
+            self.held.keep(claim.fence)
+            return None
+
+    def _record_locked(self, claim: Claim, outcome: Outcome, more: bool) -> _Found:
+        with self.store.session() as session:
+            loaded = session.lock(claim.execution_id, ahead(claim.runnable.spec, claim.step.index, AHEAD))
+            return _NOTHING if loaded is None else self._record_in(session, loaded, claim, outcome, more)
+
+    def _record_in(self, session: Session, loaded: Loaded, claim: Claim, outcome: Outcome, more: bool) -> _Found:
+        found = self._decide(session, loaded, outcome, may_claim=more, runnable=claim.runnable)
+        if found.claim is None and more:
+            try:
+                found = self._take_along(session, found.more_due)
+            except Wanting:
+                found = _Found(None, more_due=True)
+            except Undecided as undecided:
+                found = replace(found, aside=undecided)
+        self._commit(session, found.claim)
+        return found
 
     def _take_along(self, session: Session, more_due: bool) -> _Found:
         """Another execution in the same transaction, if one is due that needs no special care."""
         loaded = session.take()
         if loaded is None or _overdue(loaded) or _in_line(loaded):
             return _Found(None, more_due or loaded is not None)
-        decided = self._decide(session, loaded, None, may_claim=True)
-        return _Found(decided.claim, more_due or decided.more_due)
+        found = self._decide(session, loaded, None, may_claim=True)
+        return replace(found, more_due=more_due or found.more_due)
 
     def _decide(
         self,
@@ -193,19 +213,19 @@ class Engine:
         *,
         may_claim: bool,
         runnable: Runnable | None = None,
-    ) -> Decided:
+    ) -> _Found:
         """What is decided, and staged. Raises Wanting, Undecided: then nothing is."""
         try:
-            runnable = runnable or self._runnable(session, loaded)
-            decided = Advance(Look(session, loaded, runnable, self.limits)).decide(outcome, may_claim=may_claim)
-            session.stage(decided.change, _searched(decided.change, runnable))
+            look = Look(session, loaded, runnable or self._runnable(session, loaded), self.limits)
+            decided = Advance(look).decide(outcome, may_claim=may_claim)
+            session.stage(decided.change, _searched(decided.change, look.runnable))
         except psycopg.Error:
             raise
         except Away as away:
             raise Wanting(loaded.row.id, away) from away
         except Exception as error:
             raise Undecided(loaded.row.id, error) from error
-        return decided
+        return _Found(decided.claim, decided.more_due, look.left(decided.change))
 
     def _runnable(self, session: Session, loaded: Loaded) -> Runnable:
         version_id, parameters = loaded.row.version_id, session.text(loaded.row.id, loaded.row.asked.parameters)
@@ -253,8 +273,12 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """What was claimed, and how that leaves its execution, as far as known; `aside` could not be decided on."""
+
     claim: Claim | None
     more_due: bool
+    left: Loaded | None = None
+    aside: Undecided | None = None
 
 
 _NOTHING = _Found(None, more_due=False)

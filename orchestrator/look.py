@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from contract.json_values import JSON
-from executions.change import AgentRow, Loaded, StepRow
+from executions.change import AgentRow, Change, DueRow, Loaded, StepRow
 from executions.draft import Draft
-from executions.plan import Fact, NeedsSteps, reach
-from executions.store import Session
+from executions.neighbourhood import ahead, reach
+from executions.plan import Fact, NeedsSteps
+from executions.store import DUE_WINDOW, Session
 from orchestrator.outcomes import Claim, Limits
 from orchestrator.values import Values
 from workflows.spec import Runnable, Spec
 
 NEIGHBOURHOOD = 256
+AHEAD = 64
+"""Steps that are loaded, and kept in mind, for a process that goes on with an execution step by step."""
 
 
 @dataclass(slots=True)
@@ -57,7 +61,29 @@ class Look:
         missing = [index for index in indexes if index not in self.draft.rows]
         if missing:
             around = frozenset().union(*(reach(self.spec, index, NEIGHBOURHOOD) for index in missing))
+            around |= {row.index for row in self.loaded.due}
             self.draft.add_steps(self.session.steps(self.loaded.row.id, around - self.draft.rows.keys()))
+
+    def left(self, change: Change) -> Loaded | None:
+        """The execution as this change leaves it, for the process that claimed its only step to go on with.
+
+        None where anyone else may have a hand in it meanwhile, or where it is not known what is due next.
+        """
+        counters, claim = change.standing.counters, self.claim
+        alone = counters.running == 1 and not counters.waiting and self.draft.running
+        if claim is None or not alone or self.loaded.arrivals:
+            return None
+        due = sorted(self.draft.due.values(), key=_order)
+        if self.loaded.due_is_cut:
+            due = [row for row in due if _order(row) <= _order(self.loaded.due[-1])]
+        is_cut = self.loaded.due_is_cut or len(due) > DUE_WINDOW
+        if is_cut and len(due) < 2:
+            return None
+        steps: Mapping[int, StepRow] = self.draft.rows
+        if len(steps) > 2 * AHEAD:
+            wanted = ahead(self.spec, claim.step.index, AHEAD) | {row.index for row in due[:AHEAD]}
+            steps = {index: steps[index] for index in wanted if index in steps}
+        return Loaded(change.after(), change.now, steps, due[:DUE_WINDOW], (), is_cut)
 
     def settle(self, *facts: Fact) -> None:
         """Work facts in, and put down what has to be seen to because of them."""
@@ -71,3 +97,7 @@ class Look:
         self.ready.extend(planned.ready)
         self.parted.extend(planned.parted)
         self.superfluous.extend(planned.superfluous)
+
+
+def _order(row: DueRow) -> tuple[datetime, int]:
+    return row.due_at, row.index

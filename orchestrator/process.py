@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection
 from executions.announce import announce
 from executions.change import Carrier
 from executions.payloads.reading import contents
-from executions.store import PostgresStore
+from executions.postgres_store import PostgresStore
 from orchestrator.actions import tenant_secrets, workflow
 from orchestrator.actions.action import Action
 from orchestrator.actions.carrying import Carrier as StepCarrier

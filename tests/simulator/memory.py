@@ -32,6 +32,7 @@ from executions.store import Superseded
 from workflows.spec import Spec
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
+TENANT = UUID(int=2)
 AGENT = AgentRow(UUID(int=1), "agent", "active", ("*",))
 Fence = tuple[int, int]
 
@@ -190,7 +191,7 @@ class Memory:
         happenings = [Happening("execution.created", {}), Happening("execution.queued", {})]
         events, head = chain(str(identifier), 0, GENESIS, happenings, self.now)
         standing = Standing(Status.QUEUED, Intent.RUN, counters, due_at=self.now, run_id=identifier, queued_at=self.now)
-        row = ExecutionRow(identifier, version, 0, len(events), head, standing, asked, key, AGENT)
+        row = ExecutionRow(identifier, TENANT, version, 0, len(events), head, standing, asked, key, AGENT)
         self.executions[identifier] = Kept(row, spec.priority, events=events)
         self.inboxes[identifier] = {}
         if asked.parent_id is not None:

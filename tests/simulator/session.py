@@ -88,8 +88,15 @@ class MemorySession:
         self._process.at("locked")
         return self._loaded(execution_id, indexes)
 
+    def go_on(self, known: Loaded) -> Loaded | None:
+        self._process.at("go on")
+        self._memory.now += TICK
+        return replace(known, now=self._memory.now)
+
     def take(self) -> Loaded | None:
         self._process.at("take")
+        if self.superseded:
+            raise Superseded
         memory = self._memory
         due = [
             (-kept.priority, kept.row.standing.due_at, identifier)
@@ -220,6 +227,8 @@ class MemorySession:
     def stage(self, change: Change, searched: Collection[int] = ()) -> None:  # noqa: ARG002 - as the port has it
         self._process.at("stage")
         identifier = change.before.id
+        self._process.until(lambda: self._memory.is_free(identifier, self))
+        self._memory.locks[identifier] = self
         if self._see(identifier).row.seq != change.before.seq:
             self.superseded = True
             return
@@ -259,7 +268,7 @@ class MemorySession:
         inbox |= {number: arrived for number, arrived in self._arriving.items() if number[0] == execution_id}
         over = {*self._gone, *self._set_aside}
         open_ = [arrived.row for number, arrived in sorted(inbox.items()) if not arrived.kept and number not in over]
-        return Loaded(kept.row, self._memory.now, steps, due, open_[:100])
+        return Loaded(kept.row, self._memory.now, steps, due, open_[:100], len(due) == DUE_WINDOW)
 
     def _notify(self, change: Change) -> None:
         """Other executions' rows are written only if nobody has them locked; a sweep wakes those that were."""

@@ -18,8 +18,9 @@ from psycopg.rows import dict_row
 
 from executions import commands
 from executions.models import Arrival, Attempt, DueStep, Event, Execution, Worker
+from executions.postgres_store import PostgresStore
 from executions.states import AttemptStatus
-from executions.store import PostgresStore, Session
+from executions.store import Session
 from orchestrator.held import Held
 from orchestrator.leases import Lease
 from orchestrator.outcomes import Claim, Outcome, Succeeded

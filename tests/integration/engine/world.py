@@ -19,7 +19,7 @@ from executions.commands.inbox import arrive
 from executions.creation import Origin, Request, create_execution
 from executions.models import ArrivalKind, Attempt, Execution
 from executions.payloads.reading import contents
-from executions.store import PostgresStore
+from executions.postgres_store import PostgresStore
 from orchestrator.actions import tenant_secrets
 from orchestrator.actions.carrying import Carrier as StepCarrier
 from orchestrator.engine import CarryOut, Engine

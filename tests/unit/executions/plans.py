@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from executions.neighbourhood import reach
 from executions.plan import (
     Began,
     Ended,
@@ -26,7 +27,6 @@ from executions.plan import (
     initial,
     latched,
     plan,
-    reach,
     roots,
 )
 from executions.states import STEP_TERMINAL, Intent, StepStatus

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from executions.neighbourhood import reach
 from executions.plan import (
     Began,
     Ended,
@@ -21,7 +22,6 @@ from executions.plan import (
     after,
     continues,
     plan,
-    reach,
 )
 from executions.states import STEP_TERMINAL, Intent, Status, StepStatus
 from executions.survey import survey
