@@ -21,17 +21,25 @@ from executions.plan import Counters, StepState
 from executions.states import Intent, Status, StepStatus
 from executions.store import DUE_WINDOW
 
+_STEP_COLUMNS = statements.STEP_COLUMNS.split(", ")
+
+
+def untouched(row: dict[str, Any]) -> Loaded:
+    """An execution that nobody has written since it was created: nothing stands around it yet."""
+    return loaded(row, {"now": row["now"], "steps": [], "due": [], "arrivals": []})
+
 
 def loaded(row: dict[str, Any], around: dict[str, Any] | None) -> Loaded:
     if around is None:
         raise LookupError("the neighbourhood query gives one row")
-    due = [DueRow(due["index"], datetime.fromisoformat(due["due_at"])) for due in around["due"]]
+    due = [DueRow(index, datetime.fromisoformat(due_at)) for index, due_at in around["due"]]
+    steps = (dict(zip(_STEP_COLUMNS, step, strict=True)) for step in around["steps"])
     return Loaded(
         row=_execution(row),
         now=around["now"],
-        steps={step["index"]: step_row(step) for step in around["steps"]},
+        steps={step["index"]: step_row(step) for step in steps},
         due=due,
-        arrivals=[ArrivalRow(**arrival) for arrival in around["arrivals"]],
+        arrivals=[ArrivalRow(*arrival) for arrival in around["arrivals"]],
         due_is_cut=len(due) == DUE_WINDOW,
     )
 

@@ -26,7 +26,7 @@ from executions.change import (
     StepRow,
     WaitingAttempt,
 )
-from executions.loading import loaded, step_row
+from executions.loading import loaded, step_row, untouched
 from executions.payloads.changes import referred
 from executions.payloads.contents import Contents, Place
 from executions.states import Status, StepStatus
@@ -148,7 +148,7 @@ class _PostgresSession:
         locked = self._connection.execute(statements.LOCK, {"id": execution_id})
         around = self._around(execution_id, indexes)
         row = locked.fetchone()
-        return None if row is None else self._loaded(row, around.fetchone())
+        return None if row is None else self._loaded(row, around)
 
     def go_on(self, known: Loaded) -> Loaded | None:
         now = self._moment.now()
@@ -157,16 +157,14 @@ class _PostgresSession:
 
     def take(self) -> Loaded | None:
         self._begin()
-        row = self._connection.execute(
-            statements.TAKE, {"now": self._now, "window": DUE_WINDOW, "indexes": []}
-        ).fetchone()
+        row = self._connection.execute(statements.TAKE, {"now": self._now}).fetchone()
         if not self.applied():
             raise Superseded
         if row is None:
             return None
-        # The rest was read as of the statement's beginning, the execution as it was when it was locked.
-        same = row["seq"] == row["seen_seq"]
-        return self._loaded(row, row if same else self._around(row["id"], ()).fetchone())
+        if row["seq"] == 0:
+            return self._kept_in_mind(untouched(row))
+        return self._loaded(row, self._around(row["id"], ()))
 
     def text(self, execution_id: UUID, column: str) -> str:
         return self._texts(execution_id, [column])[0]
@@ -292,9 +290,12 @@ class _PostgresSession:
     def _texts(self, execution_id: UUID, columns: Sequence[str]) -> list[str]:
         return self._contents.texts(self._places[execution_id], columns)
 
-    def _loaded(self, row: dict[str, Any], around: dict[str, Any] | None) -> Loaded:
-        self._places[row["id"]] = Place(row["tenant_id"], row["id"])
-        found = loaded(row, around)
+    def _loaded(self, row: dict[str, Any], around: psycopg.Cursor[dict[str, Any]]) -> Loaded:
+        return self._kept_in_mind(loaded(row, around.fetchone()))
+
+    def _kept_in_mind(self, found: Loaded) -> Loaded:
+        """What the rest of the session, and whoever goes on later, need of it."""
+        self._places[found.row.id] = Place(found.row.tenant_id, found.row.id)
         self._moment.read(found.now)
         return found
 

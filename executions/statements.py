@@ -7,6 +7,7 @@ from workflows.spec import COMPENSATIONS
 
 OPTIONS = (
     "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off "
+    "-c enable_bitmapscan=off -c enable_material=off "
     "-c jit=off -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s "
     "-c timezone=UTC -c application_name=traceway-engine"
 )
@@ -41,28 +42,24 @@ STEP_COLUMNS = (
 
 STEPS = f"SELECT {STEP_COLUMNS} FROM step WHERE execution_id = %(id)s AND index = ANY(%(indexes)s::int[])"
 
-# The steps that were asked for, and those that are due first, for one of these is taken up next.
-_AROUND = f"""
-  COALESCE(%(now)s::timestamptz, clock_timestamp()) AS now,
-  (SELECT COALESCE(json_agg(row_to_json(d)), '[]') FROM (
-    SELECT step_index AS index, due_at FROM due_step WHERE execution_id = {{id}}
-    ORDER BY due_at, step_index LIMIT %(window)s) d) AS due,
-  (SELECT COALESCE(json_agg(row_to_json(s)), '[]') FROM (
-    SELECT {STEP_COLUMNS} FROM step WHERE execution_id = {{id}} AND index = ANY(%(indexes)s::int[] || ARRAY(
-      SELECT step_index FROM due_step WHERE execution_id = {{id}} ORDER BY due_at, step_index LIMIT 4))) s) AS steps,
-  (SELECT COALESCE(json_agg(row_to_json(i)), '[]') FROM (
-    SELECT id, kind, payload, actor, name FROM inbox
-    WHERE execution_id = {{id}} AND consumed_at IS NULL AND kept_at IS NULL ORDER BY id LIMIT 100) i) AS arrivals"""
+DUE_COLUMNS = "step_index, due_at"
+ARRIVAL_COLUMNS = "id, kind, payload, actor, name"
 
-# One row whatever is found: the clock, and each part as one JSON array.
+# One row whatever is found: the clock, what is due and what arrived, the steps that were asked for and those that are
+# due first, for one of these is taken up next. Rows as arrays of their columns.
 AROUND = f"""
-SELECT {_AROUND.format(id="%(id)s")}"""
+SELECT COALESCE(%(now)s::timestamptz, clock_timestamp()) AS now,
+  ARRAY(SELECT json_build_array({DUE_COLUMNS}) FROM due_step WHERE execution_id = %(id)s
+    ORDER BY due_at, step_index LIMIT %(window)s) AS due,
+  ARRAY(SELECT json_build_array({STEP_COLUMNS}) FROM step
+    WHERE execution_id = %(id)s AND index = ANY(%(indexes)s::int[] || ARRAY(
+      SELECT step_index FROM due_step WHERE execution_id = %(id)s ORDER BY due_at, step_index LIMIT 4))) AS steps,
+  ARRAY(SELECT json_build_array({ARRIVAL_COLUMNS}) FROM inbox
+    WHERE execution_id = %(id)s AND consumed_at IS NULL AND kept_at IS NULL ORDER BY id LIMIT 100) AS arrivals"""
 
-# One look into the index for each priority, the highest first; the first that finds anything ends it. What stands
-# around the row is as old as the statement; `seen_seq` says whether that is as old as the row.
+# One look into the index for each priority, the highest first; the first that finds anything ends it.
 TAKE = f"""
-SELECT taken.*, (SELECT seq FROM execution seen WHERE seen.id = taken.id) AS seen_seq,
-  {_AROUND.format(id="taken.id")}
+SELECT taken.*, COALESCE(%(now)s::timestamptz, clock_timestamp()) AS now
 FROM unnest(ARRAY[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]) AS lane(priority)
 CROSS JOIN LATERAL ({READ}
   WHERE e.priority = lane.priority AND e.due_at <= COALESCE(%(now)s::timestamptz, statement_timestamp())

@@ -58,14 +58,15 @@ class Engine:
     held: Held = field(default_factory=Held)
     _uncertain: bool = False
     _known: Loaded | None = None
+    _idle: bool = False
 
     def drain(self, seconds: float) -> int:
         """Carry out what is due until nothing is, or `seconds` are over; the number of attempts carried out."""
         if self._uncertain:
             self._reconcile(None)
         until = time.monotonic() + seconds
-        carried = 0
-        while (claim := self._take(until)) is not None:
+        carried, self._idle = 0, False
+        while not self._idle and (claim := self._take(until)) is not None:
             while claim is not None:
                 carried += 1
                 outcome = Outcome(claim.execution_id, claim.step.index, claim.number, self.carry_out(claim))
@@ -158,7 +159,7 @@ class Engine:
     def _record_once(self, claim: Claim, outcome: Outcome, until: float) -> Claim | None:
         more = time.monotonic() < until
         found = self._record_known(claim, outcome, more) or self._record_locked(claim, outcome, more)
-        self._known = found.left
+        self._known, self._idle = found.left, found.idle
         if found.aside is not None:
             self._set_aside(found.aside)
         if found.more_due:
@@ -200,8 +201,10 @@ class Engine:
     def _take_along(self, session: Session, more_due: bool) -> _Found:
         """Another execution in the same transaction, if one is due that needs no special care."""
         loaded = session.take()
-        if loaded is None or _overdue(loaded) or _in_line(loaded):
-            return _Found(None, more_due or loaded is not None)
+        if loaded is None:
+            return _Found(None, more_due, idle=not more_due)
+        if _overdue(loaded) or _in_line(loaded):
+            return _Found(None, more_due=True)
         found = self._decide(session, loaded, None, may_claim=True)
         return replace(found, more_due=more_due or found.more_due)
 
@@ -273,12 +276,16 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was claimed, and how that leaves its execution, as far as known; `aside` could not be decided on."""
+    """What was claimed, and how that leaves its execution, as far as known; `aside` could not be decided on.
+
+    `idle`: nothing else was due.
+    """
 
     claim: Claim | None
     more_due: bool
     left: Loaded | None = None
     aside: Undecided | None = None
+    idle: bool = False
 
 
 _NOTHING = _Found(None, more_due=False)

@@ -11,9 +11,16 @@ import psycopg
 import pytest
 from psycopg.pq import PipelineStatus
 
+from executions import postgres_store
 from executions.models import Execution
 from tenants.models import Tenant
 from tests.integration.engine.world import World, noop, published, submitted, transform
+
+
+@pytest.fixture(autouse=True)
+def _clocks_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the machine stands still: what is counted here is what a step costs while it does not."""
+    monkeypatch.setattr(postgres_store, "KNOWN_SECONDS", 600.0)
 
 
 class Meter:
@@ -118,7 +125,7 @@ def test_forty_pure_steps_cost_one_commit(alice: Tenant, world: World, monkeypat
     assert execution.output == '{"s39":39}'
 
 
-def test_one_step_executions_cost_one_commit_each_beside_their_creation(
+def test_one_step_executions_cost_one_commit_and_five_statements_each_beside_their_creation(
     alice: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workflow = warm(alice, world, [noop("only")])
@@ -129,6 +136,9 @@ def test_one_step_executions_cost_one_commit_each_beside_their_creation(
         assert world.drain() == 10
 
     assert meter.commits == 1 + 10
+    # BEGIN, the end of one, the next taken, its step claimed, COMMIT; there is none before the first, none after the last.
+    assert meter.statements.total() == 5 * (10 + 1) - 2
+    assert meter.round_trips == 2 * (10 + 1)
     assert not Execution.objects.exclude(status="workflow_succeeded").exists()
 
 
