@@ -136,7 +136,7 @@ def test_one_step_executions_cost_one_commit_and_five_statements_each_beside_the
         assert world.drain() == 10
 
     assert meter.commits == 1 + 10
-    # BEGIN, the end of one, the next taken, its step claimed, COMMIT; there is none before the first, none after the last.
+    # BEGIN, the end of one, the next taken, its step claimed, COMMIT: none before the first, none after the last.
     assert meter.statements.total() == 5 * (10 + 1) - 2
     assert meter.round_trips == 2 * (10 + 1)
     assert not Execution.objects.exclude(status="workflow_succeeded").exists()
