@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from executions.events import EventRow
@@ -12,8 +13,7 @@ from executions.plan import Counters, StepState
 from executions.states import AttemptStatus, Intent, Status
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """The columns of an execution that the engine moves."""
 
     status: Status
@@ -36,7 +36,7 @@ class Standing:
     finished_at: datetime | None = None
 
 
-PLAIN_COLUMNS = tuple(f.name for f in fields(Standing) if f.name not in {"status", "intent", "counters"})
+PLAIN_COLUMNS = tuple(name for name in Standing._fields if name not in {"status", "intent", "counters"})
 """The members of a Standing that are columns as they are; statuses are words there, counters four columns."""
 
 
@@ -80,8 +80,7 @@ class ExecutionRow:
     agent: AgentRow | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StepRow:
+class StepRow(NamedTuple):
     """A step as it stands: its state for the plan, the number of its newest attempt, how many failed or were lost.
 
     `generation` is raised where its effect is wanted anew, and with it the key that goes with the effect. Of a step

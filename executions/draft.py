@@ -137,7 +137,7 @@ class Draft:
             if move != "wait":
                 self._move(move)
         for index, state in planned.steps.items():
-            self.rows[index] = replace(self.rows[index], state=state)
+            self.rows[index] = self.rows[index]._replace(state=state)
             self._states[index] = state
             self.touched.add(index)
         for step_move in planned.step_moves:
@@ -157,7 +157,7 @@ class Draft:
         """Put down the attempt that a Began fact stands for; the number is the step's next."""
         row = self.rows[index]
         attempt = AttemptRow(index, row.attempts + 1, status, input_text)
-        self.rows[index] = replace(row, attempts=attempt.number)
+        self.rows[index] = row._replace(attempts=attempt.number)
         self.attempts[index] = attempt
         self.touched.add(index)
         return attempt
@@ -165,8 +165,7 @@ class Draft:
     def end(self, end: AttemptEnd) -> None:
         """Put down how an attempt ended: on its row, or where it began in this very change, with it."""
         row = self.rows[end.index]
-        self.rows[end.index] = replace(
-            row,
+        self.rows[end.index] = row._replace(
             failures=row.failures + (end.status is AttemptStatus.FAILED),
             losses=row.losses + (end.status in {AttemptStatus.LOST, AttemptStatus.OUTCOME_UNKNOWN}),
         )
@@ -221,7 +220,7 @@ class Draft:
             self._finish(self.ending, output, outcome)
         row = self.loaded.row
         made = self.standing.steps_made or not self.blocked
-        self.standing = replace(self.standing, due_at=self._due_at(), tries=0, steps_made=made)
+        self.standing = self.standing._replace(due_at=self._due_at(), tries=0, steps_made=made)
         moved = self.ending is not None or "start" in self.moves
         commit_begun(self.happenings, self.attempts.values(), self.carrier, self._action)
         commit_ends(self.happenings, self.ends)
@@ -262,8 +261,7 @@ class Draft:
         self.ending = planned.ending
         if planned.intent in ENDING_EARLY and self.standing.intent not in ENDING_EARLY:
             self._head_for_the_end(planned.failed_by)
-        self.standing = replace(
-            self.standing,
+        self.standing = self.standing._replace(
             status=planned.status,
             intent=planned.intent,
             counters=planned.counters,
@@ -277,7 +275,7 @@ class Draft:
         if failed_by is not None:
             name = self.spec.steps[failed_by].name
             reason = f"step {name} failed: {self.failures.get(failed_by, '')}"[:2000]
-        self.standing = replace(self.standing, status_reason=reason)
+        self.standing = self.standing._replace(status_reason=reason)
 
     def _finish(self, ending: Ending, output: str | None, outcome: tuple[str | None, str | None]) -> None:
         self.moves.append(ending)
@@ -292,10 +290,9 @@ class Draft:
                 for name, text in (("output", output), ("outcome", verdict[0]), ("outcome_error", verdict[1]))
             }
         self.happenings.append(Happening(MOVES[ending].event, data))
-        self.standing = replace(
-            self.standing,
+        self.standing = self.standing._replace(
             status=target(ending, self.standing.status),
-            counters=replace(self.standing.counters, ready=0),
+            counters=self.standing.counters._replace(ready=0),
             status_reason=None if ending == "succeed" else self.standing.status_reason,
             grace_at=None,
             finished_at=self.now,

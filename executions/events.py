@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from contract import json_values
 from contract.timestamps import precise
@@ -30,8 +31,7 @@ class Happening:
     index: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(NamedTuple):
     """One event as it is stored: `body` is canonical JSON, `hash` its SHA-256, which the next body names."""
 
     sequence: int

@@ -14,8 +14,8 @@ loop's round, a compensation) waits for one token more, which opening it gives.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
 
 from executions.states import STEP_TERMINAL, TERMINAL, Intent, Status, StepStatus, step_target, target
 from workflows.spec import COMPENSATIONS, PARTS, OnFailure, Spec, StepSpec
@@ -24,8 +24,7 @@ Ending: TypeAlias = Literal["succeed", "fail", "cancel"]
 StepEnding: TypeAlias = Literal["succeed", "complete", "fail", "skip", "cancel"]
 
 
-@dataclass(frozen=True, slots=True)
-class StepState:
+class StepState(NamedTuple):
     """What the engine knows of one step. `parents_live` counts the live tokens among those that came.
 
     Of a step that has parts: how many of those made have not ended, how many of them were opened, how many failed
@@ -40,8 +39,7 @@ class StepState:
     parts_failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(NamedTuple):
     """Steps of the definition not ended; and of these, parts and compensations: running, ready or retrying, waiting."""
 
     left: int
@@ -120,8 +118,7 @@ class StepMove:
     move: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Where the execution stands afterwards; the steps that changed; their moves in order; the steps that became ready.
 
     `moves` are the execution's moves that need nothing more (start, wait, wake). `ending` is left to the
@@ -282,7 +279,8 @@ class _Draft:
         if index >= COMPENSATIONS:
             self.compensating = True
         else:
-            self.changed[owner] = replace(self._state(owner), parts_open=self._state(owner).parts_open + 1)
+            state = self._state(owner)
+            self.changed[owner] = state._replace(parts_open=state.parts_open + 1)
         self._give(index, live=True)
 
     def _account(self, index: int) -> None:
@@ -296,8 +294,7 @@ class _Draft:
             assert step.owner is not None, "a part belongs to a step"
             state, owner = self._state(index), self._state(step.owner)
             failed = state.status is StepStatus.FAILED and step.on_failure is OnFailure.FAIL
-            self.changed[step.owner] = replace(
-                owner,
+            self.changed[step.owner] = owner._replace(
                 parts_left=owner.parts_left - 1,
                 parts_open=owner.parts_open - (latched(step) and state.parents_left == 0),
                 parts_failed=owner.parts_failed + failed,
@@ -319,7 +316,7 @@ class _Draft:
     def _give(self, index: int, *, live: bool) -> bool:
         """One token for a step; True if it is thereby skipped."""
         step, before = self.spec.written(index), self._state(index)
-        state = replace(before, parents_left=before.parents_left - 1, parents_live=before.parents_live + live)
+        state = before._replace(parents_left=before.parents_left - 1, parents_live=before.parents_live + live)
         self.changed[index] = state
         if state.status is not StepStatus.PENDING or is_ready(step, before):
             return False
@@ -343,7 +340,7 @@ class _Draft:
 
     def _move_step(self, index: int, move: str) -> None:
         state = self._state(index)
-        self.changed[index] = replace(state, status=step_target(move, state.status))
+        self.changed[index] = state._replace(status=step_target(move, state.status))
         self.step_moves.append(StepMove(index, move))
 
     def _move(self, move: str) -> None:

@@ -6,7 +6,7 @@ Nothing is read or written here; commands/redriving.py does that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from executions.change import StepRow
 from executions.plan import Counters, StepState, continues
@@ -215,12 +215,12 @@ def _anew(before: Recorded, state: StepState, effect: Effect, *, goes_on: bool) 
 
 
 def _kept(before: Recorded, state: StepState) -> StepRow:
-    tokens = replace(before.row.state, parents_left=state.parents_left, parents_live=state.parents_live)
-    return replace(before.row, state=tokens)
+    tokens = before.row.state._replace(parents_left=state.parents_left, parents_live=state.parents_live)
+    return before.row._replace(state=tokens)
 
 
 def _cancelled(before: Recorded) -> StepRow:
-    return replace(before.row, state=replace(before.row.state, status=StepStatus.CANCELLED))
+    return before.row._replace(state=before.row.state._replace(status=StepStatus.CANCELLED))
 
 
 def _repeats(spec: Spec, recorded: Mapping[int, Recorded], begun_anew: Set[int], dropped: Set[int]) -> Iterator[Repeat]:

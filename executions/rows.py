@@ -6,7 +6,7 @@ For commands and payments. The engine has a store of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -79,7 +79,7 @@ def write(
     change = Change(
         before=row,
         now=now,
-        standing=replace(standing, tries=0),
+        standing=standing._replace(tries=0),
         moves=moves,
         events=events,
         steps=rows.steps,

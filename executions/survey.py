@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from executions.plan import Counters, StepState, continues, is_ready, latched
 from executions.states import STEP_TERMINAL, StepStatus
@@ -54,8 +54,7 @@ def _recount(spec: Spec, statuses: Mapping[int, StepStatus], index: int, opened:
 
 def _counting(owner: StepState, step: StepSpec, part: StepState) -> StepState:
     left = part.status not in STEP_TERMINAL
-    return replace(
-        owner,
+    return owner._replace(
         parts_left=owner.parts_left + left,
         parts_open=owner.parts_open + (left and latched(step) and part.parents_left == 0),
         parts_failed=owner.parts_failed + (part.status is StepStatus.FAILED and step.on_failure is OnFailure.FAIL),

@@ -6,7 +6,7 @@ Decides and evaluates; carrying a claim out, and everything about transactions, 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 
@@ -87,7 +87,7 @@ class Advance:
     def _stay_in_line(self) -> Change:
         draft = self.look.draft
         draft.blocked = True
-        draft.standing = replace(draft.standing, status_reason=IN_LINE)
+        draft.standing = draft.standing._replace(status_reason=IN_LINE)
         return draft.change()
 
     def _set_deadline(self) -> None:
@@ -96,7 +96,7 @@ class Advance:
         seconds = min(limits, default=None)
         standing = draft.standing
         if standing.status is Status.QUEUED and standing.intent is Intent.RUN and seconds is not None:
-            draft.standing = replace(standing, deadline_at=draft.now + timedelta(seconds=seconds))
+            draft.standing = standing._replace(deadline_at=draft.now + timedelta(seconds=seconds))
 
     def _check_deadline(self) -> None:
         deadline = self.look.draft.standing.deadline_at

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from contract import json_values
@@ -104,8 +103,8 @@ def _begin_parts_anew(look: Look, index: int) -> bool:
     parts = [look.draft.rows[part].state.status for part in range(first, first + row.parts_made)]
     if StepStatus.OUTCOME_UNKNOWN in parts:
         return False
-    state = replace(row.state, parts_left=0, parts_open=0, parts_failed=0)
-    look.draft.make({index: replace(row, state=state, parts_made=0, parts_opened=0)}, {})
+    state = row.state._replace(parts_left=0, parts_open=0, parts_failed=0)
+    look.draft.make({index: row._replace(state=state, parts_made=0, parts_opened=0)}, {})
     return True
 
 

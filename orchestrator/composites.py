@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from contract import json_values
 from contract.json_values import JSON
 from executions.change import NewStep, StepRow
@@ -80,7 +78,7 @@ def _give_up(look: Look, step: StepSpec) -> None:
     """Too many items failed: what holds no worker is not wanted any more, what runs may end."""
     row = look.row(step.index)
     if row.parts_opened < row.parts_made:
-        look.draft.make({step.index: replace(row, parts_opened=row.parts_made)}, {})
+        look.draft.make({step.index: row._replace(parts_opened=row.parts_made)}, {})
     for index in cancelling.open_parts(look, step):
         if look.draft.rows[index].state.status is not StepStatus.RUNNING:
             cancelling.cancel(look, index, "too many other items failed")
@@ -99,7 +97,7 @@ def _open_next(look: Look, step: StepSpec, row: StepRow, free: int) -> None:
     known = sorted({*found, *(index for index in look.draft.new_steps if start <= index < end)})
     indexes = [index for index in known if rows[index].state.status is StepStatus.PENDING][:free]
     opened = indexes[-1] + 1 - first if len(indexes) == free else row.parts_made
-    look.draft.make({step.index: replace(row, parts_opened=opened)}, {})
+    look.draft.make({step.index: row._replace(parts_opened=opened)}, {})
     look.settle(*(Opened(index) for index in indexes))
 
 
@@ -197,5 +195,5 @@ def _pending(look: Look, step: StepSpec, start: int, count: int) -> int:
 
 def _count(look: Look, step: StepSpec, *, made: int, opened: int, left: int) -> None:
     row = look.row(step.index)
-    state = replace(row.state, parts_left=left, parts_open=0, parts_failed=0)
-    look.draft.make({step.index: replace(row, state=state, parts_made=made, parts_opened=opened)}, {})
+    state = row.state._replace(parts_left=left, parts_open=0, parts_failed=0)
+    look.draft.make({step.index: row._replace(state=state, parts_made=made, parts_opened=opened)}, {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from contract.json_values import JSON
@@ -31,7 +30,7 @@ def let_go(look: Look) -> None:
     if not hurried or not draft.standing.counters.running or draft.standing.compensating:
         return
     if draft.standing.grace_at is None:
-        draft.standing = replace(draft.standing, grace_at=draft.now + GRACE)
+        draft.standing = draft.standing._replace(grace_at=draft.now + GRACE)
     elif draft.standing.grace_at <= draft.now:
         _close_running(look, reason)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import UUID
 
 from django.db import transaction
@@ -34,7 +33,7 @@ def continue_pass(execution_id: UUID, comment: str | None, actor: str) -> None:
             problem = FieldProblem("/status", "not_continuable", message)
             raise InvalidContent(message, reason="not_continuable", fields=[problem])
         told = Happening("execution.continued", {"outcome": OUTCOME, "comment": comment, "by": actor})
-        standing = replace(standing_of(execution), outcome=OUTCOME, outcome_error=None)
+        standing = standing_of(execution)._replace(outcome=OUTCOME, outcome_error=None)
         write(execution, standing, [], [told], database_now())
         if execution.status == Status.WAITING:
             approvals: list[dict[str, JSON]] = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import UUID
 
 from django.db import transaction
@@ -30,7 +29,7 @@ def pause(execution_id: UUID, actor: str) -> None:
         if standing.intent is not Intent.RUN:
             raise Conflict("the execution is about to end", reason="already_ending")
         reason = PAUSED if standing.quarantined_at is None else standing.status_reason
-        paused = replace(standing, intent=Intent.PAUSE, status_reason=reason)
+        paused = standing._replace(intent=Intent.PAUSE, status_reason=reason)
         write(execution, paused, [], [Happening("execution.paused", {"by": actor})], database_now())
         _move_tasks(execution_id, TaskStatus.OPEN, TaskStatus.HELD)
 
@@ -47,8 +46,7 @@ def resume(execution_id: UUID, actor: str) -> None:
         if standing.intent is not Intent.PAUSE and standing.quarantined_at is None:
             raise Conflict("the execution is not paused", reason="not_paused")
         now = database_now()
-        resumed = replace(
-            standing,
+        resumed = standing._replace(
             intent=Intent.RUN if standing.intent is Intent.PAUSE else standing.intent,
             status_reason=None,
             quarantined_at=None,

@@ -21,7 +21,7 @@ def referred(change: Change, place: Place, contents: Contents, searched: Collect
     columns = contents.columns(place, large)
     return replace(
         change,
-        standing=replace(change.standing, output=_of(columns, change.standing.output)),
+        standing=change.standing._replace(output=_of(columns, change.standing.output)),
         new_steps={i: replace(new, item=_of(columns, new.item)) for i, new in change.new_steps.items()},
         attempts=[
             replace(

@@ -6,7 +6,6 @@ child, and an application, are their own.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -83,7 +82,7 @@ def _drop(execution: Execution, reason: str, actor: str) -> None:
     now, count = database_now(), 0
     standing = standing_of(execution)
     if standing.output is not None:
-        standing, count = replace(standing, output=drop(standing.output)), 1
+        standing, count = standing._replace(output=drop(standing.output)), 1
     with connection.cursor() as cursor:
         for statement in _DROP:
             cursor.execute(statement, [execution.id])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import structlog
 from django.db import transaction
 
@@ -64,7 +62,7 @@ def _enqueue(order: OpenOrder, reference: str, actor: str) -> None:
     run_id = new_id()
     status = target("enqueue", target("confirm_payment", order.standing.status))
     order.moves += ["confirm_payment", "enqueue"]
-    order.standing = replace(order.standing, status=status, due_at=order.now, run_id=run_id, queued_at=order.now)
+    order.standing = order.standing._replace(status=status, due_at=order.now, run_id=run_id, queued_at=order.now)
     order.tell(MOVES["confirm_payment"].event, reference=reference, by=actor)
     order.happenings.append(Happening(MOVES["enqueue"].event, {"run_id": run_name(run_id)}))
     order.unsettled = True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from executions.events import Happening
 from executions.payments.orders import OpenOrder
 from executions.states import MOVES, PaymentStatus, target
@@ -28,10 +26,9 @@ def call_off(order: OpenOrder, reason: str) -> None:
     """Cancel the execution that awaits this payment."""
     status = target("cancel", order.standing.status)
     order.moves.append("cancel")
-    order.standing = replace(
-        order.standing,
+    order.standing = order.standing._replace(
         status=status,
-        counters=replace(order.standing.counters, ready=0),
+        counters=order.standing.counters._replace(ready=0),
         status_reason=reason,
         finished_at=order.now,
         due_at=None,

@@ -6,7 +6,7 @@ It is given rows as they are, and tells each column that a recount does not give
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from executions.models import Execution, Step
@@ -55,7 +55,7 @@ class Recount:
                 yield from self._of_step(row, counted.steps[index])
 
     def _of_execution(self, counters: Counters) -> Iterator[Finding]:
-        expected = replace(counters, ready=0) if self.over else counters
+        expected = counters._replace(ready=0) if self.over else counters
         for name in _COUNTERS:
             yield from _unless_same(
                 f"execution steps_{name}", getattr(expected, name), getattr(self.execution, f"steps_{name}")

@@ -127,14 +127,14 @@ class Callers:
     def _pause(self, kept: Kept) -> None:
         if kept.is_live and kept.standing.intent is Intent.RUN:
             _move_tasks(kept, TaskStatus.OPEN, TaskStatus.HELD)
-            paused = replace(kept.standing, intent=Intent.PAUSE, status_reason="paused")
+            paused = kept.standing._replace(intent=Intent.PAUSE, status_reason="paused")
             self._write(kept, paused, [], [Happening("execution.paused", {"by": ACTOR})])
 
     def _resume(self, kept: Kept) -> None:
         standing = kept.standing
         if kept.is_live and (standing.intent is Intent.PAUSE or standing.quarantined_at is not None):
             intent = Intent.RUN if standing.intent is Intent.PAUSE else standing.intent
-            resumed = replace(standing, intent=intent, status_reason=None, quarantined_at=None, due_at=self._memory.now)
+            resumed = standing._replace(intent=intent, status_reason=None, quarantined_at=None, due_at=self._memory.now)
             self._write(kept, resumed, [], [Happening("execution.resumed", {"by": ACTOR})])
             _move_tasks(self._memory.executions[kept.row.id], TaskStatus.HELD, TaskStatus.OPEN)
 
@@ -205,7 +205,7 @@ class Callers:
         self._world.running = None
         row = kept.row
         events, _ = chain(str(row.id), row.event_sequence, row.chain_head, happenings, self._memory.now)
-        change = Change(row, self._memory.now, replace(standing, tries=0), moves, events, **rows)  # type: ignore[arg-type]
+        change = Change(row, self._memory.now, standing._replace(tries=0), moves, events, **rows)  # type: ignore[arg-type]
         self._memory.write(change)
 
 

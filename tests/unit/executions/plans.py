@@ -204,7 +204,7 @@ class Run:
         parts = [self.spec.step(self.spec.part(owner, number)) for number in range(count)]
         self.tell(Waits(owner))
         rows = {p.index: StepState(StepStatus.PENDING, len(p.parents) + len(p.handles) + latched(p)) for p in parts}
-        self.make({**rows, owner: replace(self.situation.steps[owner], parts_left=count)})
+        self.make({**rows, owner: self.situation.steps[owner]._replace(parts_left=count)})
         self.unopened += [part.index for part in parts if latched(part)]
 
     def _open(self, index: int) -> None:

@@ -260,7 +260,7 @@ def with_parts(
     spec: Spec, owner: int, found: dict[int, Recorded], *parts: StepStatus, made: int = 4
 ) -> dict[int, Recorded]:
     """The steps, with a row of the owner that has made parts, and these rows of parts."""
-    row = replace(found[owner].row, parts_made=made, parts_opened=made, failures=1)
+    row = found[owner].row._replace(parts_made=made, parts_opened=made, failures=1)
     statuses = {spec.part(owner, number): status for number, status in enumerate(parts)}
     return (
         found
