@@ -250,13 +250,20 @@ class Change:
     notices: Sequence[Notice] = ()
     frees: str | None = None
 
+    @property
+    def head(self) -> tuple[int, bytes]:
+        """The sequence and the hash of the newest event once this is applied."""
+        if not self.events:
+            return self.before.event_sequence, self.before.chain_head
+        return self.events[-1].sequence, self.events[-1].hash
+
     def after(self) -> ExecutionRow:
         """The execution as it stands once this is applied."""
-        head = self.events[-1] if self.events else None
+        sequence, head = self.head
         return replace(
             self.before,
             seq=self.before.seq + 1,
-            event_sequence=head.sequence if head else self.before.event_sequence,
-            chain_head=head.hash if head else self.before.chain_head,
+            event_sequence=sequence,
+            chain_head=head,
             standing=self.standing,
         )

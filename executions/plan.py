@@ -23,6 +23,9 @@ from workflows.spec import COMPENSATIONS, PARTS, OnFailure, Spec, StepSpec
 Ending: TypeAlias = Literal["succeed", "fail", "cancel"]
 StepEnding: TypeAlias = Literal["succeed", "complete", "fail", "skip", "cancel"]
 
+_UNDECIDED = frozenset({Intent.RUN, Intent.PAUSE})
+"""What an execution heads for while it may still succeed."""
+
 
 class StepState(NamedTuple):
     """What the engine knows of one step. `parents_live` counts the live tokens among those that came.
@@ -177,7 +180,7 @@ def plan(spec: Spec, situation: Situation, facts: Iterable[Fact]) -> Plan:
     return Plan(
         draft.status,
         draft.intent,
-        draft.counters,
+        Counters(draft.left, draft.running, draft.startable, draft.waiting),
         draft.changed,
         tuple(draft.step_moves),
         tuple(sorted(draft.ready)),
@@ -192,13 +195,16 @@ def plan(spec: Spec, situation: Situation, facts: Iterable[Fact]) -> Plan:
 
 @dataclass(slots=True)
 class _Draft:
-    """The situation while facts are worked in; owned by one call of plan."""
+    """The situation while facts are worked in; owned by one call of plan. `startable` is what Counters call ready."""
 
     spec: Spec
     before: Situation
     status: Status = field(init=False)
     intent: Intent = field(init=False)
-    counters: Counters = field(init=False)
+    left: int = field(init=False)
+    running: int = field(init=False)
+    startable: int = field(init=False)
+    waiting: int = field(init=False)
     compensating: bool = field(init=False)
     changed: dict[int, StepState] = field(default_factory=dict)
     step_moves: list[StepMove] = field(default_factory=list)
@@ -211,44 +217,48 @@ class _Draft:
 
     def __post_init__(self) -> None:
         self.status, self.intent = self.before.status, self.before.intent
-        self.counters, self.compensating = self.before.counters, self.before.compensating
+        self.left, self.running, self.startable, self.waiting = self.before.counters
+        self.compensating = self.before.compensating
 
     def take(self, fact: Fact) -> None:
         match fact:
             case Began(index):
-                self._count(ready=-1, running=+1)
+                self.startable -= 1
+                self.running += 1
                 self._move_step(index, "begin")
+            case Ended(index, move):
+                self._end(index, move)
             case Waits(index):
-                self._count(running=-1, waiting=+1)
+                self.running -= 1
+                self.waiting += 1
                 self._move_step(index, "wait")
             case Retrying(index):
                 self._leave(index)
-                self._count(ready=+1)
+                self.startable += 1
                 self._move_step(index, "retry")
             case LostTrack(index):
-                self._count(running=-1, waiting=+1)
+                self.running -= 1
+                self.waiting += 1
                 self._move_step(index, "lose_track")
-            case Ended(index, move):
-                self._end(index, move)
             case Opened(index):
                 self._open(index)
             case Headed(intent):
-                if self.intent in {Intent.RUN, Intent.PAUSE}:
+                if self.intent in _UNDECIDED:
                     self.intent = intent
 
     def conclude(self) -> None:
         if self.status in TERMINAL:
             return
-        counters = self.counters
-        if self.status is Status.QUEUED and (self.intent is not Intent.PAUSE or counters.left == 0):
+        if self.status is Status.QUEUED and (self.intent is not Intent.PAUSE or self.left == 0):
             self._move("start")
-        if self.intent in {Intent.RUN, Intent.PAUSE}:
-            self.ending = "succeed" if counters.left == 0 else None
-        elif counters.running == 0 and not self.compensating:
+        if self.intent in _UNDECIDED:
+            self.ending = "succeed" if self.left == 0 else None
+        elif self.running == 0 and not self.compensating:
             self.ending = "cancel" if self.intent is Intent.CANCEL else "fail"
-        if self.status is Status.WAITING and (counters.running or counters.ready or self.ending == "succeed"):
+        busy = self.running or self.startable
+        if self.status is Status.WAITING and (busy or self.ending == "succeed"):
             self._move("wake")
-        elif self.status is Status.RUNNING and self.ending is None and not counters.running and not counters.ready:
+        elif self.status is Status.RUNNING and self.ending is None and not busy:
             self._move("wait")
 
     def _end(self, index: int, move: StepEnding) -> None:
@@ -265,13 +275,13 @@ class _Draft:
         state = self._state(index)
         match state.status:
             case StepStatus.RUNNING:
-                self._count(running=-1)
+                self.running -= 1
             case StepStatus.WAITING | StepStatus.OUTCOME_UNKNOWN:
-                self._count(waiting=-1)
+                self.waiting -= 1
             case StepStatus.RETRYING:
-                self._count(ready=-1)
+                self.startable -= 1
             case StepStatus.PENDING if is_ready(self.spec.written(index), state):
-                self._count(ready=-1)
+                self.startable -= 1
 
     def _open(self, index: int) -> None:
         owner = self.spec.written(index).owner
@@ -286,7 +296,7 @@ class _Draft:
     def _account(self, index: int) -> None:
         """What the end of a step means to what it belongs to: the execution, or the step that it is a part of."""
         if index < PARTS:
-            self._count(left=-1)
+            self.left -= 1
         elif index >= COMPENSATIONS:
             self.compensating = False
         else:
@@ -305,10 +315,11 @@ class _Draft:
         """Give the ended step's tokens to its children; the children that this skips."""
         step, status = self.spec.step(index), self._state(index).status
         if index < PARTS and status is StepStatus.FAILED and step.on_failure is OnFailure.FAIL:
-            if self.intent in {Intent.RUN, Intent.PAUSE}:
+            if self.intent in _UNDECIDED:
                 self.failed_by = index
             self.take(Headed(Intent.FAIL))
-        skipped = [child for child in step.children if self._give(child, live=continues(step.on_failure, status))]
+        live = continues(step.on_failure, status)
+        skipped = [child for child in step.children if self._give(child, live=live)]
         if step.handler is not None and self._give(step.handler, live=status is StepStatus.FAILED):
             skipped.append(step.handler)
         return skipped
@@ -322,7 +333,7 @@ class _Draft:
             return False
         if is_ready(step, state):
             self.ready.append(index)
-            self._count(ready=+1)
+            self.startable += 1
             if step.cancels_rest:
                 parents = self.spec.step(index).parents
                 self.superfluous += [p for p in parents if self._state(p).status not in STEP_TERMINAL]
@@ -346,10 +357,6 @@ class _Draft:
     def _move(self, move: str) -> None:
         self.status = target(move, self.status)
         self.moves.append(move)
-
-    def _count(self, *, left: int = 0, running: int = 0, ready: int = 0, waiting: int = 0) -> None:
-        now = self.counters
-        self.counters = Counters(now.left + left, now.running + running, now.ready + ready, now.waiting + waiting)
 
 
 def is_ready(step: StepSpec, state: StepState) -> bool:

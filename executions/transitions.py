@@ -42,24 +42,24 @@ def insert(cursor: Cursor, execution: dict[str, Any], standing: Standing, events
 def apply(cursor: Cursor, change: Change, carrier: Carrier = NOBODY) -> None:
     """Send the change; `applied` reads the answer. Raises IllegalMove, for a move not in the table."""
     _guard(change)
-    parts = tuple(name for name in _PARTS if _rows(change, name))
-    after = change.after()
+    rows = {name: found for name in _PARTS if (found := _rows(change, name))}
+    sequence, head = change.head
     parameters = _columns(change.standing) | {
         "id": change.before.id,
         "seq": change.before.seq,
         "from_status": change.before.standing.status.value,
-        "sequence": after.event_sequence,
-        "head": after.chain_head,
+        "sequence": sequence,
+        "head": head,
         "now": change.now,
         "boot_id": carrier.boot_id,
         "worker_name": carrier.name,
         "code_version": carrier.code_version,
     }
-    parameters |= {name: json_values.dump(_rows(change, name)) for name in parts}
+    parameters |= {name: json_values.dump(found) for name, found in rows.items()}
     agent = change.before.agent if change.attempts else None
     if agent is not None:
         parameters |= {"agent_id": agent.id, "agent_status": agent.status, "agent_actions": list(agent.actions)}
-    cursor.execute(_statement(parts, agent is not None), parameters)
+    cursor.execute(_statement(tuple(rows), agent is not None), parameters)
 
 
 def applied(cursor: Cursor) -> bool:

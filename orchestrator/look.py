@@ -54,7 +54,8 @@ class Look:
 
     def row(self, index: int) -> StepRow:
         """The step as it stands now, loaded if it was not."""
-        self.load([index])
+        if index not in self.draft.rows:
+            self.load([index])
         return self.draft.rows[index]
 
     def load(self, indexes: Iterable[int]) -> None:

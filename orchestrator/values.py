@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from contract import json_values
@@ -13,6 +13,9 @@ from executions.states import StepStatus
 from executions.store import Session
 from workflows.expressions import Reference, Scope
 from workflows.spec import PARTS, MapProgram, Runnable, StepSpec, shifted
+
+_NO_COLUMN = frozenset({"steps", "item", "index", "secrets"})
+"""The roots that are not read from what was asked for."""
 
 
 @dataclass(slots=True)
@@ -32,17 +35,17 @@ class Values:
         """The values that the step's expressions may name."""
         owner = self._owner(step)
         repetition = 0 if owner is None else step.index % PARTS // len(owner.body)
-        return self._scope(step.references, step.reads, owner, repetition)
+        return self._scope(step.roots, step.reads, owner, repetition)
 
     def of_round(self, loop: StepSpec, references: Collection[Reference], repetition: int) -> Scope:
         """The values that a loop's condition may name after this round."""
         by = repetition * len(loop.body)
-        reads = {name: shifted(index, by) for name, index in loop.reads.items()}
-        return self._scope(references, reads, loop, repetition)
+        reads = {name: shifted(index, by) for name, index in _read(references, loop.reads)}
+        return self._scope(_roots(references), reads, loop, repetition)
 
     def of_output(self, references: Collection[Reference]) -> Scope:
         """The values that the execution's output may name."""
-        return self._scope(references, self.runnable.spec.by_name, None, 0)
+        return self._scope(_roots(references), dict(_read(references, self.runnable.spec.by_name)), None, 0)
 
     def outputs(self, indexes: Mapping[str, int]) -> dict[str, JSON]:
         """The outputs of these steps by the given names, null for one without."""
@@ -67,7 +70,9 @@ class Values:
 
     def load(self, indexes: Iterable[int]) -> None:
         """Have at hand, by one query, what these steps came to."""
-        missing = [index for index in dict.fromkeys(indexes) if index not in self._results]
+        missing = {index for index in indexes if index not in self._results}
+        if not missing:
+            return
         rows = self.draft.rows
         unlike = (i for i in missing if i not in rows or rows[i].state.status is StepStatus.SUCCEEDED)
         unknown = [index for index in unlike if index not in self._known]
@@ -100,18 +105,15 @@ class Values:
         owner = None if step.owner is None else self.runnable.spec.steps[step.owner]
         return owner if owner is not None and owner.body and step is not owner.compensation else None
 
-    def _scope(
-        self, references: Collection[Reference], reads: Mapping[str, int], owner: StepSpec | None, repetition: int
-    ) -> Scope:
-        roots = {reference.root for reference in references}
-        scope = {root: self._root(root) for root in roots - {"steps", "item", "index", "secrets"}}
+    def _scope(self, roots: Set[str], reads: Mapping[str, int], owner: StepSpec | None, repetition: int) -> Scope:
+        scope = {root: self._root(root) for root in roots - _NO_COLUMN}
         if owner is not None and "item" in roots:
             scope["item"] = self._item(owner, repetition)
         if owner is not None and "index" in roots:
             scope["index"] = repetition
-        named = {str(r.path[0]): reads[str(r.path[0])] for r in references if r.root == "steps"}
-        self.load(named.values())
-        return scope | {"steps": {name: self._results[index] for name, index in named.items()}}
+        self.load(reads.values())
+        scope["steps"] = {name: self._results[index] for name, index in reads.items()}
+        return scope
 
     def _item(self, owner: StepSpec, repetition: int) -> JSON:
         """The item of a map; of a loop, what the round before came to."""
@@ -142,3 +144,12 @@ class Values:
 
     def _asked(self, column: str) -> str:
         return self.session.text(self.loaded.row.id, column)
+
+
+def _roots(references: Collection[Reference]) -> Set[str]:
+    return {reference.root for reference in references}
+
+
+def _read(references: Collection[Reference], indexes: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """The steps that are named, with their indexes."""
+    return ((str(r.path[0]), indexes[str(r.path[0])]) for r in references if r.root == "steps")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from contract.json_values import JSON
 from workflows.effects import Effect
@@ -134,7 +135,7 @@ class Concurrency:
     scope: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepSpec:
     """One step. Steps are named by index; `action` is the written action, a tool_call's tool, or else the type.
 
@@ -170,11 +171,16 @@ class StepSpec:
     compensation: StepSpec | None = None
     owner: int | None = None
 
-    @property
+    @cached_property
     def references(self) -> tuple[Reference, ...]:
         """Every reference of the step's expressions, once."""
         found = self.references_by_field.values()
         return tuple(dict.fromkeys(reference for references in found for reference in references))
+
+    @cached_property
+    def roots(self) -> frozenset[str]:
+        """Everything that the step's expressions name something of."""
+        return frozenset(reference.root for reference in self.references)
 
     @property
     def is_root(self) -> bool:
@@ -182,7 +188,7 @@ class StepSpec:
 
     @property
     def reads_input(self) -> bool:
-        return any(reference.root == "input" for reference in self.references)
+        return "input" in self.roots
 
     def condition_holds(self, scope: Scope) -> bool:
         """Whether `when` lets the step run. Raises StepFailed if it errors or is no boolean."""
@@ -223,7 +229,7 @@ class Spec:
 
     def step(self, index: int) -> StepSpec:
         """The step, part or compensation with this index."""
-        if not PARTS <= index < COMPENSATIONS:
+        if index < PARTS or index >= COMPENSATIONS:
             return self.written(index)
         part = self._parts.get(index)
         if part is None:

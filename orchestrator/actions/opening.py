@@ -23,9 +23,9 @@ def opened(claim: Claim, limits: Limits, open_secrets: OpenSecrets) -> tuple[dic
     """The config to carry out, and what finds every secret of it in whatever comes back. Raises StepFailed."""
     program = claim.step.program
     assert isinstance(program, EffectfulProgram), "nothing else is claimed"
-    names = {str(reference.path[0]) for reference in claim.step.references if reference.root == ROOT}
-    if not names:
+    if ROOT not in claim.step.roots:
         return claim.config, masker(frozenset(_credentials(program, claim.config)))
+    names = {str(reference.path[0]) for reference in claim.step.references if reference.root == ROOT}
     values = open_secrets(claim.execution_id, names)
     hiding = masker(frozenset(values.values()))
     try:

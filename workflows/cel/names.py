@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cel
 
@@ -16,14 +17,14 @@ from workflows.cel.tree import Call, Comprehension, Has, Index, Literal, Name, N
 _IDENTIFIER = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reference:
     """A member that an expression reads: the root's name and the fixed part of the path below it."""
 
     root: str
     path: tuple[str | int, ...]
 
-    @property
+    @cached_property
     def text(self) -> str:
         """As an expression spells it: steps["noop-2"].output.items[0]."""
         return self.root + "".join(

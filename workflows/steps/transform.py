@@ -12,9 +12,10 @@ from workflows.tools import ToolRegistry
 class Transform(PureProgram):
     def __init__(self, output: Template) -> None:
         self._output = output
+        self._reads = output.all_references()
 
     def run(self, scope: Scope) -> Evaluation:
-        return Evaluation(read_values(self._output.all_references(), scope), self._output.resolve(scope))
+        return Evaluation(read_values(self._reads, scope), self._output.resolve(scope))
 
 
 def compile_config(config: Members, _tools: ToolRegistry) -> Transform | None:
