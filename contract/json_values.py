@@ -15,6 +15,9 @@ import orjson
 JSON = Any
 """None, bool, int, float, str, list[JSON] or dict[str, JSON]."""
 
+_Place = tuple["_Place", str] | None
+"""Where a value stands in the document, from the inside out: made into a pointer only where one is told."""
+
 MAX_DEPTH = 64
 MAX_INTEGER = 2**53 - 1
 
@@ -49,19 +52,19 @@ def parse(text: bytes | str) -> JSON:
 
 def check(value: object) -> None:
     """Raise InvalidJson, with the pointer, unless `value` can be stored and sent as JSON."""
-    pending: list[tuple[object, str, int]] = [(value, "", 0)]
+    pending: list[tuple[object, _Place, int]] = [(value, None, 0)]
     while pending:
-        current, pointer, depth = pending.pop()
-        if isinstance(current, dict | list) and depth >= MAX_DEPTH:
-            raise InvalidJson(f"more than {MAX_DEPTH} levels of nesting", pointer)
+        current, place, depth = pending.pop()
         if isinstance(current, dict):
+            _check_depth(depth, place)
             for name, member in current.items():
-                _check_name(name, pointer)
-                pending.append((member, f"{pointer}/{escape(name)}", depth + 1))
+                _check_name(name, place)
+                pending.append((member, (place, name), depth + 1))
         elif isinstance(current, list):
-            pending.extend((item, f"{pointer}/{i}", depth + 1) for i, item in enumerate(current))
+            _check_depth(depth, place)
+            pending.extend((item, (place, str(i)), depth + 1) for i, item in enumerate(current))
         else:
-            _check_scalar(current, pointer)
+            _check_scalar(current, place)
 
 
 def dump(value: JSON) -> str:
@@ -108,32 +111,45 @@ def _constant(word: str) -> NoReturn:
     raise InvalidJson(f"{word} is not JSON")
 
 
-def _check_name(name: object, pointer: str) -> None:
+def _pointer(place: _Place) -> str:
+    tokens = []
+    while place is not None:
+        place, name = place
+        tokens.append(f"/{escape(name)}")
+    return "".join(reversed(tokens))
+
+
+def _check_depth(depth: int, place: _Place) -> None:
+    if depth >= MAX_DEPTH:
+        raise InvalidJson(f"more than {MAX_DEPTH} levels of nesting", _pointer(place))
+
+
+def _check_name(name: object, place: _Place) -> None:
     if not isinstance(name, str):
-        raise InvalidJson(f"a member name is {type(name).__name__}, not a string", pointer)
-    _check_text(name, pointer)
+        raise InvalidJson(f"a member name is {type(name).__name__}, not a string", _pointer(place))
+    _check_text(name, place)
 
 
-def _check_scalar(value: object, pointer: str) -> None:
+def _check_scalar(value: object, place: _Place) -> None:
     if isinstance(value, str):
-        _check_text(value, pointer)
+        _check_text(value, place)
     elif isinstance(value, bool) or value is None:
         return
     elif isinstance(value, int):
         if abs(value) > MAX_INTEGER:
-            raise InvalidJson("an integer beyond +-(2^53-1)", pointer)
+            raise InvalidJson("an integer beyond +-(2^53-1)", _pointer(place))
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise InvalidJson("NaN and infinity are not JSON", pointer)
+            raise InvalidJson("NaN and infinity are not JSON", _pointer(place))
     else:
-        raise InvalidJson(f"a value of type {type(value).__name__} is not JSON", pointer)
+        raise InvalidJson(f"a value of type {type(value).__name__} is not JSON", _pointer(place))
 
 
-def _check_text(text: str, pointer: str) -> None:
+def _check_text(text: str, place: _Place) -> None:
     if "\x00" in text:
-        raise InvalidJson("a NUL character", pointer)
+        raise InvalidJson("a NUL character", _pointer(place))
     if not text.isascii():
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
-            raise InvalidJson("a lone surrogate", pointer) from error
+            raise InvalidJson("a lone surrogate", _pointer(place)) from error

@@ -30,8 +30,9 @@ def commit_begun(
             code=carrier.code_version,
             process=str(carrier.boot_id),
             worker=carrier.name,
-            **_digests(input=row.input),
         )
+        if row.input is not None:
+            told[0].data["input"] = digest(row.input)
         if row.status is not AttemptStatus.RUNNING:
             told[-1].data.update(_standing(row))
 
@@ -84,8 +85,8 @@ def _telling(of_steps: Mapping[int, list[Happening]], index: int, number: int) -
 
 def _standing(row: AttemptRow | AttemptEnd) -> dict[str, Detail]:
     told: dict[str, Detail] = {"attempt": row.number, "attempt_status": row.status.value}
-    return told | _digests(output=row.output, error=row.error)
-
-
-def _digests(**texts: str | None) -> dict[str, Detail]:
-    return {name: digest(text) for name, text in texts.items() if text is not None}
+    if row.output is not None:
+        told["output"] = digest(row.output)
+    if row.error is not None:
+        told["error"] = digest(row.error)
+    return told

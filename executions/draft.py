@@ -25,10 +25,11 @@ from executions.change import (
 from executions.commitments import commit_begun, commit_ends
 from executions.events import Detail, Happening, chain, digest
 from executions.plan import Ending, Fact, Plan, Situation, StepState, initial, plan
-from executions.states import MOVES, STEP_MOVES, TERMINAL, AttemptStatus, Intent, Status, target
+from executions.states import MOVES, STEP_MOVES, TERMINAL, AttemptStatus, Intent, target
 from workflows.spec import COMPENSATIONS, Spec, TaskProgram
 
 ENDING_EARLY = frozenset({Intent.CANCEL, Intent.FAIL})
+_LOST = frozenset({AttemptStatus.LOST, AttemptStatus.OUTCOME_UNKNOWN})
 
 
 @dataclass(slots=True)
@@ -138,20 +139,21 @@ class Draft:
                 self._move(move)
         for index, state in planned.steps.items():
             self.rows[index] = self.rows[index]._replace(state=state)
-            self._states[index] = state
-            self.touched.add(index)
+        self._states.update(planned.steps)
+        self.touched.update(planned.steps)
         for step_move in planned.step_moves:
-            notes = self._notes.get(step_move.index)
-            data = notes.pop(0) if notes else {}
-            row = self.rows[step_move.index]
-            if row.parts_made:
-                data = {"parts": row.parts_made, "opened": row.parts_opened, **data}
-            name = self.spec.step(step_move.index).name
-            self.happenings.append(Happening(STEP_MOVES[step_move.move].event, data, name, step_move.index))
+            self._tell_move(step_move.index, step_move.move)
         if "wait" in planned.moves:
             self._move("wait")
         self._stand(planned)
         return planned
+
+    def _tell_move(self, index: int, move: str) -> None:
+        notes, row = self._notes.get(index), self.rows[index]
+        data = notes.pop(0) if notes else {}
+        if row.parts_made:
+            data = {"parts": row.parts_made, "opened": row.parts_opened, **data}
+        self.happenings.append(Happening(STEP_MOVES[move].event, data, self.spec.step(index).name, index))
 
     def begin(self, index: int, input_text: str | None, status: AttemptStatus = AttemptStatus.RUNNING) -> AttemptRow:
         """Put down the attempt that a Began fact stands for; the number is the step's next."""
@@ -165,20 +167,29 @@ class Draft:
     def end(self, end: AttemptEnd) -> None:
         """Put down how an attempt ended: on its row, or where it began in this very change, with it."""
         row = self.rows[end.index]
-        self.rows[end.index] = row._replace(
-            failures=row.failures + (end.status is AttemptStatus.FAILED),
-            losses=row.losses + (end.status in {AttemptStatus.LOST, AttemptStatus.OUTCOME_UNKNOWN}),
-        )
+        if end.status is AttemptStatus.FAILED:
+            self.rows[end.index] = row._replace(failures=row.failures + 1)
+        elif end.status in _LOST:
+            self.rows[end.index] = row._replace(losses=row.losses + 1)
         self.touched.add(end.index)
         begun = self.attempts.get(end.index)
         if begun is not None and begun.number == end.number:
-            self.attempts[end.index] = replace(begun, status=end.status, output=end.output, error=end.error)
+            self.attempts[end.index] = AttemptRow(
+                begun.index, begun.number, end.status, begun.input, end.output, end.error
+            )
         else:
-            earlier = [row for row in self.ends if (row.index, row.number) == (end.index, end.number)]
-            self.ends = [row for row in self.ends if row not in earlier]
-            self.ends.append(replace(end, child=end.child or (earlier[0].child if earlier else None)))
+            earlier = next((row for row in self.ends if (row.index, row.number) == (end.index, end.number)), None)
+            if earlier is not None:
+                self.ends.remove(earlier)
+                end = replace(end, child=end.child or earlier.child)
+            self.ends.append(end)
         if isinstance(self.spec.written(end.index).program, TaskProgram) and self.tasks.pop(end.index, None) is None:
             self.tasks_closed.append(ClosedTask(end.index, end.number))
+
+    def has_ended(self, index: int, number: int) -> bool:
+        """Whether this attempt, begun before this look, was ended in it."""
+        ends = (end.status for end in self.ends if end.index == index and end.number == number)
+        return any(status is not AttemptStatus.WAITING for status in ends)
 
     def hand_out(self, task: NewTask) -> None:
         """Have workers of its agent claim the attempt that waits."""
@@ -257,7 +268,6 @@ class Draft:
         self.happenings.append(Happening(MOVES[move].event, self._execution_data(move)))
 
     def _stand(self, planned: Plan) -> None:
-        started = Status.RUNNING if "start" in planned.moves else None
         self.ending = planned.ending
         if planned.intent in ENDING_EARLY and self.standing.intent not in ENDING_EARLY:
             self._head_for_the_end(planned.failed_by)
@@ -266,9 +276,10 @@ class Draft:
             intent=planned.intent,
             counters=planned.counters,
             compensating=planned.compensating,
-            started_at=self.now if started else self.standing.started_at,
-            status_reason=None if started and planned.intent is Intent.RUN else self.standing.status_reason,
         )
+        if "start" in planned.moves:
+            reason = None if planned.intent is Intent.RUN else self.standing.status_reason
+            self.standing = self.standing._replace(started_at=self.now, status_reason=reason)
 
     def _head_for_the_end(self, failed_by: int | None) -> None:
         reason = self.reason

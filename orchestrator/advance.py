@@ -61,8 +61,9 @@ class Advance:
         if self._is_in_line():
             return Decided(self._stay_in_line(), None, more_due=False)
         self._set_deadline()
-        look.settle()
-        if outcome is not None:
+        if outcome is None:
+            look.settle()
+        else:
             arriving.take_in_outcome(look, outcome)
         arriving.take_in_arrivals(look)
         self._check_deadline()
@@ -140,7 +141,7 @@ class Advance:
         look = self.look
         may_begin = look.draft.may_begin(index)
         if may_begin and self._may_take_up(look.spec.written(index), may_claim):
-            self._at_hand(index)
+            self._prefetch(index)
             step, state = look.spec.step(index), look.row(index).state
             ready = state.status is StepStatus.PENDING and is_ready(step, state)
             if ready or state.status in {StepStatus.RETRYING, StepStatus.WAITING}:
@@ -155,18 +156,20 @@ class Advance:
             return may_claim and self.look.claim is None
         return self._seen_to < AT_ONCE and time.monotonic() - self._began < AT_ONCE_SECONDS
 
-    def _at_hand(self, index: int) -> None:
-        """Have at hand, by few queries, what this step needs and what those do that follow it under this lock."""
-        if index in self._prefetched:
+    def _prefetch(self, index: int) -> None:
+        """Have at hand, by few queries, what this step and those that follow it need: each would ask for itself."""
+        look = self.look
+        if not look.ready or index in self._prefetched or self._acts(index):
             return
-        look, indexes = self.look, [index]
-        if not isinstance(look.spec.written(index).program, EffectfulProgram):
-            following = (i for i in look.ready if not isinstance(look.spec.written(i).program, EffectfulProgram))
-            indexes += islice(following, AT_ONCE - self._seen_to)
+        following = (i for i in look.ready if not self._acts(i))
+        indexes = [index, *islice(following, AT_ONCE - self._seen_to)]
         self._prefetched.update(indexes)
         look.load(indexes)
         look.values.load_items(i for i in indexes if PARTS <= i < COMPENSATIONS)
         look.values.load(read for i in indexes for read in look.spec.step(i).reads.values())
+
+    def _acts(self, index: int) -> bool:
+        return isinstance(self.look.spec.written(index).program, EffectfulProgram)
 
     def _take_up(self, step: StepSpec, status: StepStatus) -> None:
         """Begin a step that is ready: evaluate it, claim it, or have it wait."""

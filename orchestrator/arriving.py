@@ -20,8 +20,10 @@ def take_in_outcome(look: Look, outcome: Outcome) -> None:
     """Record how an attempt came out, if it is still the one that counts."""
     index, number, result = outcome.index, outcome.number, outcome.result
     if not attempts.is_current(look, index, number, StepStatus.RUNNING):
+        look.settle()
         _come_late(look, outcome)
         return
+    # Nothing else is to be settled before: from what is recorded nothing follows while an attempt runs.
     match result:
         case Succeeded(output):
             look.settle(attempts.succeed(look, index, number, output))

@@ -20,11 +20,7 @@ from workflows.spec import Effect
 def is_current(look: Look, index: int, number: int, status: StepStatus) -> bool:
     """Whether this is the step's newest attempt and the step stands so because of it; not once this look ended it."""
     row = look.row(index)
-    ended = any(
-        (end.index, end.number) == (index, number) and end.status is not AttemptStatus.WAITING
-        for end in look.draft.ends
-    )
-    return row.state.status is status and row.attempts == number and not ended
+    return row.state.status is status and row.attempts == number and not look.draft.has_ended(index, number)
 
 
 def succeed(look: Look, index: int, number: int, output: str, **told: Detail) -> Fact:

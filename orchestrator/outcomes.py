@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 from contract import json_values
@@ -20,7 +21,7 @@ class Limits:
     joined_bytes: int = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Claim:
     """An attempt that this process has to carry out; `config` is resolved, but for the tenant's secrets.
 
@@ -35,7 +36,7 @@ class Claim:
     generation: int = 1
     failures: int = 0
 
-    @property
+    @cached_property
     def fence(self) -> str:
         return f"{self.execution_id}:{self.step.index}:{self.number}"
 
@@ -85,9 +86,8 @@ def encode(value: JSON, limits: Limits, what: str) -> str:
     except InvalidJson as error:
         where = f" at {error.pointer}" if error.pointer else ""
         raise StepFailed(f"invalid_{what}", f"the {what} is not JSON{where}: {error}") from error
-    text = json_values.stored(value)
-    size = len(text.encode())
-    if size > limits.output_bytes:
-        message = f"the {what} has {size:,} bytes, more than the {limits.output_bytes:,} allowed"
+    content = json_values.canonical(value)
+    if len(content) > limits.output_bytes:
+        message = f"the {what} has {len(content):,} bytes, more than the {limits.output_bytes:,} allowed"
         raise StepFailed(f"{what}_too_large", message)
-    return text
+    return content.decode()

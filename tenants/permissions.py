@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 PATTERN: Final = r"^!?[^!\x00-\x20]([^\x00-\x1f]*[^\x00-\x20])?$"
@@ -12,6 +13,11 @@ PATTERN: Final = r"^!?[^!\x00-\x20]([^\x00-\x1f]*[^\x00-\x20])?$"
 
 def permits(patterns: Collection[str], names: Collection[str]) -> bool:
     """Whether an action known under any of `names` is allowed: by one pattern at least, and denied by none."""
+    return _permits(tuple(patterns), frozenset(names))
+
+
+@lru_cache(maxsize=1024)
+def _permits(patterns: tuple[str, ...], names: frozenset[str]) -> bool:
     denied = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
     allowed = [pattern for pattern in patterns if not pattern.startswith("!")]
     return _matches(allowed, names) and not _matches(denied, names)
