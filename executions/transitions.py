@@ -42,7 +42,7 @@ def insert(cursor: Cursor, execution: dict[str, Any], standing: Standing, events
 def apply(cursor: Cursor, change: Change, carrier: Carrier = NOBODY) -> None:
     """Send the change; `applied` reads the answer. Raises IllegalMove, for a move not in the table."""
     _guard(change)
-    rows = {name: found for name in _PARTS if (found := _rows(change, name))}
+    rows = _rows(change)
     sequence, head = change.head
     parameters = _columns(change.standing) | {
         "id": change.before.id,
@@ -99,27 +99,30 @@ def _event_rows(events: Sequence[EventRow]) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(change: Change, part: str) -> list[Any]:
-    """One part of the change as rows for json_to_recordset."""
-    match part:
-        case "steps_new":
-            return [_new_step(change, index) for index in change.new_steps]
-        case "steps_moved":
-            return [_step(change, index) for index in change.steps if index not in change.new_steps]
-        case "attempts" | "ends" | "tasks" | "tasks_closed" | "notices":
-            return [{name: getattr(row, name) for name in row.__slots__} for row in getattr(change, part)]
-        case "due_gone" if change.due_cleared:
-            return []
-        case "due_gone" | "due_new":
-            return [{"index": row.index, "due_at": row.due_at} for row in getattr(change, part)]
-        case "due_cleared":
-            return [True] if change.due_cleared else []
-        case "frees":
-            return [change.frees] if change.frees is not None else []
-        case "consumed" | "kept":
-            return [{"id": row} for row in getattr(change, part)]
-        case _:
-            return _event_rows(change.events)
+def _rows(change: Change) -> dict[str, list[Any]]:
+    """The parts of the change that hold anything, in the order of _PARTS, as rows for json_to_recordset."""
+    news = change.new_steps
+    parts: dict[str, list[Any]] = {
+        "steps_new": [_new_step(change, index) for index in news],
+        "steps_moved": [_step(change, index) for index in change.steps if index not in news],
+        "ends": _plain(change.ends),
+        "attempts": _plain(change.attempts),
+        "tasks": _plain(change.tasks),
+        "tasks_closed": _plain(change.tasks_closed),
+        "due_cleared": [True] if change.due_cleared else [],
+        "due_gone": [] if change.due_cleared else _plain(change.due_gone),
+        "due_new": _plain(change.due_new),
+        "consumed": [{"id": row} for row in change.consumed],
+        "kept": [{"id": row} for row in change.kept],
+        "notices": _plain(change.notices),
+        "frees": [change.frees] if change.frees is not None else [],
+        "events": _event_rows(change.events),
+    }
+    return {name: rows for name, rows in parts.items() if rows}
+
+
+def _plain(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{name: getattr(row, name) for name in row.__slots__} for row in rows]
 
 
 def _step(change: Change, index: int) -> dict[str, Any]:
