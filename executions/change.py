@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -64,8 +64,7 @@ class AgentRow:
     actions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionRow:
+class ExecutionRow(NamedTuple):
     """An execution as it was read: under its lock, or as this process itself wrote it last."""
 
     id: UUID
@@ -94,6 +93,22 @@ class StepRow(NamedTuple):
     generation: int = 1
     parts_made: int = 0
     parts_opened: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class States(Mapping[int, StepState]):
+    """Where these steps stand, as the plan asks for it."""
+
+    rows: Mapping[int, StepRow]
+
+    def __getitem__(self, index: int) -> StepState:
+        return self.rows[index].state
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +275,7 @@ class Change:
     def after(self) -> ExecutionRow:
         """The execution as it stands once this is applied."""
         sequence, head = self.head
-        return replace(
-            self.before,
+        return self.before._replace(
             seq=self.before.seq + 1,
             event_sequence=sequence,
             chain_head=head,

@@ -20,11 +20,12 @@ from executions.change import (
     NewTask,
     Notice,
     Standing,
+    States,
     StepRow,
 )
 from executions.commitments import commit_begun, commit_ends
 from executions.events import Detail, Happening, chain, digest
-from executions.plan import Ending, Fact, Plan, Situation, StepState, initial, plan
+from executions.plan import Ending, Fact, Plan, Situation, initial, plan
 from executions.states import MOVES, STEP_MOVES, TERMINAL, AttemptStatus, Intent, target
 from workflows.spec import COMPENSATIONS, Spec, TaskProgram
 
@@ -66,7 +67,6 @@ class Draft:
     notices: list[Notice] = field(default_factory=list)
     new_steps: dict[int, NewStep] = field(default_factory=dict)
     moves: list[str] = field(default_factory=list)
-    _states: dict[int, StepState] = field(init=False)
     _notes: dict[int, list[dict[str, Detail]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,7 +78,6 @@ class Draft:
             self.rows = {index: StepRow(state) for index, state in initial(self.spec).steps.items()}
             self.touched = set(self.rows)
             self.new_steps = {step.index: NewStep(step.name) for step in self.spec.steps}
-        self._states = {index: row.state for index, row in self.rows.items()}
 
     @property
     def now(self) -> datetime:
@@ -114,7 +113,6 @@ class Draft:
         for index, row in rows.items():
             if index not in self.rows:
                 self.rows[index] = row
-                self._states[index] = row.state
 
     def note(self, index: int, **data: Detail) -> None:
         self._notes.setdefault(index, []).append(data)
@@ -125,21 +123,21 @@ class Draft:
     def make(self, rows: Mapping[int, StepRow], news: Mapping[int, NewStep]) -> None:
         """Add rows for parts or compensations; one that is there already begins anew, its attempts counted on."""
         self.rows.update(rows)
-        self._states.update({index: row.state for index, row in rows.items()})
         self.touched.update(rows)
         self.new_steps.update(news)
 
     def settle(self, *facts: Fact) -> Plan:
         """Work facts in. Raises NeedsSteps, with nothing changed, for rows not loaded."""
         standing = self.standing
-        situation = Situation(standing.status, standing.intent, standing.counters, self._states, standing.compensating)
+        situation = Situation(
+            standing.status, standing.intent, standing.counters, States(self.rows), standing.compensating
+        )
         planned = plan(self.spec, situation, facts)
         for move in planned.moves:
             if move != "wait":
                 self._move(move)
         for index, state in planned.steps.items():
             self.rows[index] = self.rows[index]._replace(state=state)
-        self._states.update(planned.steps)
         self.touched.update(planned.steps)
         for step_move in planned.step_moves:
             self._tell_move(step_move.index, step_move.move)

@@ -344,10 +344,12 @@ class _Draft:
         return True
 
     def _state(self, index: int) -> StepState:
-        state = self.changed.get(index) or self.before.steps.get(index)
-        if state is None:
-            raise NeedsSteps(frozenset({index}))
-        return state
+        if index in self.changed:
+            return self.changed[index]
+        try:
+            return self.before.steps[index]
+        except KeyError:
+            raise NeedsSteps(frozenset({index})) from None
 
     def _move_step(self, index: int, move: str) -> None:
         state = self._state(index)

@@ -56,14 +56,14 @@ class Carrier:
             return Failed(Failure("exception", _told(error), retryable=attempted.repeatable))
 
     def _attempted(self, claim: Claim) -> Attempted:
-        step = claim.step
+        step, execution_id = claim.step, str(claim.execution_id)
         return Attempted(
-            execution_id=str(claim.execution_id),
+            execution_id=execution_id,
             index=step.index,
             step=step.name,
             turn=f"{claim.generation}.{claim.failures}",
             number=claim.number,
-            idempotency_key=f"{claim.execution_id}:{step.name}:{claim.generation}",
+            idempotency_key=f"{execution_id}:{step.name}:{claim.generation}",
             seconds=step.timeout_seconds,
             output_bytes=self._limits.output_bytes,
             repeatable=step.effect is not Effect.AT_MOST_ONCE,

@@ -104,7 +104,7 @@ class Kept:
 
     def stand(self, **members: object) -> None:
         """Move columns of the execution outside its own advance."""
-        self.row = replace(self.row, seq=self.row.seq + 1, standing=self.row.standing._replace(**members))  # type: ignore[arg-type]
+        self.row = self.row._replace(seq=self.row.seq + 1, standing=self.row.standing._replace(**members))  # type: ignore[arg-type]
 
     def apply(self, change: Change, worker: str) -> None:
         """The rows of this execution as the one statement of transitions.py leaves them."""
