@@ -328,7 +328,8 @@ class Draft:
         standing = self.standing
         if standing.status in TERMINAL or self.blocked:
             return None
-        moments = [row.due_at for row in self.due.values() if self.may_begin(row.index)]
+        written, undoing = self.running, self.may_begin(COMPENSATIONS)
+        moments = [row.due_at for row in self.due.values() if (undoing if row.index >= COMPENSATIONS else written)]
         if self.loaded.due_is_cut and self.running and not self.due_cleared:
             moments.append(self.loaded.due[-1].due_at)
         if standing.intent not in ENDING_EARLY and standing.deadline_at is not None:
