@@ -169,12 +169,13 @@ _STANDING = (
     *PLAIN_COLUMNS,
 )
 
+# The status is compared as no index can be asked: the row is to be found by its id, whatever the statistics say.
 _MOVED = f"""
 WITH moved AS (
   UPDATE execution SET {", ".join(f"{name} = %({name})s" for name in _STANDING)},
     seq = seq + 1, event_sequence = %(sequence)s, chain_head = %(head)s, updated_at = %(now)s,
     event_xid = GREATEST(event_xid, pg_current_xact_id())
-  WHERE id = %(id)s AND seq = %(seq)s AND status = %(from_status)s{{agent}}
+  WHERE id = %(id)s AND seq = %(seq)s AND status IS NOT DISTINCT FROM %(from_status)s{{agent}}
   RETURNING id, priority, event_xid
 )"""
 
@@ -211,6 +212,17 @@ def _typed(columns: Sequence[str]) -> str:
     return ", ".join(f"{column} {'text' if column in texts else 'int'}" for column in columns)
 
 
+def _given(part: str, columns: str) -> str:
+    """The rows of a part with their execution's id, as `given`; each is looked up in the table by its whole key.
+
+    The planner takes them for a hundred, and to look up a hundred it reads all there is, in a table that is small as it
+    plans. What says nothing of the first column has it expect one; OFFSET keeps it from beginning with the table.
+    """
+    key = f"g.{columns.partition(' ')[0]}"
+    return f"""(SELECT moved.id AS execution_id, g.*
+    FROM moved, json_to_recordset(%({part})s) AS g({columns}) WHERE {key} = {key} + 0 OFFSET 0) AS given"""
+
+
 _PARTS = {
     # A part that has a row already is one that a redrive has begin anew.
     "steps_new": f"""steps_new AS (
@@ -221,16 +233,16 @@ _PARTS = {
   SET item = excluded.item, {", ".join(f"{column} = excluded.{column}" for column in _STEP_MOVED)}
 )""",
     "steps_moved": f"""steps_moved AS (
-  UPDATE step SET {", ".join(f"{column} = s.{column}" for column in _STEP_MOVED)}
-  FROM moved, json_to_recordset(%(steps_moved)s) AS s({_typed(("index", *_STEP_MOVED))})
-  WHERE step.execution_id = moved.id AND step.index = s.index
+  UPDATE step SET {", ".join(f"{column} = given.{column}" for column in _STEP_MOVED)}
+  FROM {_given("steps_moved", _typed(("index", *_STEP_MOVED)))}
+  WHERE step.execution_id = given.execution_id AND step.index = given.index
 )""",
-    "ends": """ends AS (
-  UPDATE attempt SET status = a.status, output = a.output, error = a.error, child = COALESCE(a.child, attempt.child),
-    finished_at = CASE a.status WHEN 'waiting' THEN NULL ELSE %(now)s::timestamptz END
-  FROM moved, json_to_recordset(%(ends)s)
-    AS a(index int, number int, status text, output text, error text, child uuid)
-  WHERE attempt.execution_id = moved.id AND attempt.step_index = a.index AND attempt.number = a.number
+    "ends": f"""ends AS (
+  UPDATE attempt SET status = given.status, output = given.output, error = given.error,
+    child = COALESCE(given.child, attempt.child),
+    finished_at = CASE given.status WHEN 'waiting' THEN NULL ELSE %(now)s::timestamptz END
+  FROM {_given("ends", "index int, number int, status text, output text, error text, child uuid")}
+  WHERE attempt.execution_id = given.execution_id AND attempt.step_index = given.index AND attempt.number = given.number
     AND attempt.status IN ('running', 'waiting')
 )""",
     "attempts": """attempts AS (
@@ -248,30 +260,31 @@ _PARTS = {
   FROM moved, json_to_recordset(%(tasks)s)
     AS t(id uuid, index int, number int, agent_id uuid, deadline_at timestamptz)
 )""",
-    "tasks_closed": """tasks_closed AS (
-  UPDATE task SET status = 'closed' FROM moved, json_to_recordset(%(tasks_closed)s) AS t(index int, number int)
-  WHERE task.execution_id = moved.id AND task.step_index = t.index AND task.number = t.number
+    "tasks_closed": f"""tasks_closed AS (
+  UPDATE task SET status = 'closed' FROM {_given("tasks_closed", "index int, number int")}
+  WHERE task.execution_id = given.execution_id AND task.step_index = given.index AND task.number = given.number
     AND task.status <> 'withdrawn'
 )""",
     "due_cleared": """due_cleared AS (
   DELETE FROM due_step USING moved WHERE due_step.execution_id = moved.id
 )""",
-    "due_gone": """due_gone AS (
-  DELETE FROM due_step USING moved, json_to_recordset(%(due_gone)s) AS d(index int, due_at timestamptz)
-  WHERE due_step.execution_id = moved.id AND due_step.due_at = d.due_at AND due_step.step_index = d.index
+    "due_gone": f"""due_gone AS (
+  DELETE FROM due_step USING {_given("due_gone", "index int, due_at timestamptz")}
+  WHERE due_step.execution_id = given.execution_id AND due_step.due_at = given.due_at
+    AND due_step.step_index = given.index
 )""",
     "due_new": """due_new AS (
   INSERT INTO due_step (execution_id, step_index, due_at)
   SELECT moved.id, d.index, d.due_at
   FROM moved, json_to_recordset(%(due_new)s) AS d(index int, due_at timestamptz)
 )""",
-    "consumed": """consumed AS (
-  UPDATE inbox SET consumed_at = %(now)s FROM moved, json_to_recordset(%(consumed)s) AS i(id bigint)
-  WHERE inbox.execution_id = moved.id AND inbox.id = i.id
+    "consumed": f"""consumed AS (
+  UPDATE inbox SET consumed_at = %(now)s FROM {_given("consumed", "id bigint")}
+  WHERE inbox.execution_id = given.execution_id AND inbox.id = given.id
 )""",
-    "kept": """kept AS (
-  UPDATE inbox SET kept_at = %(now)s FROM moved, json_to_recordset(%(kept)s) AS i(id bigint)
-  WHERE inbox.execution_id = moved.id AND inbox.id = i.id
+    "kept": f"""kept AS (
+  UPDATE inbox SET kept_at = %(now)s FROM {_given("kept", "id bigint")}
+  WHERE inbox.execution_id = given.execution_id AND inbox.id = given.id
 )""",
     # Another execution's row is written only if nobody has it locked; the sweeper wakes those that were.
     "notices": f"""noted AS (
