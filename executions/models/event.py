@@ -16,7 +16,10 @@ class Event(models.Model):
     """What happened, in a gapless sequence per execution, each event naming the hash of the one before it."""
 
     id = models.BigAutoField(primary_key=True)
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="events", db_index=False)
+    # No constraint: see executions/models/step.py.
+    execution = models.ForeignKey(
+        Execution, on_delete=models.CASCADE, related_name="events", db_index=False, db_constraint=False
+    )
     sequence = models.IntegerField()
     type = models.CharField(max_length=64)
     step = models.CharField(max_length=255, null=True, blank=True)

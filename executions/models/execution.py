@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from contract.identifiers import new_id
-from executions.models.constraints import choices, one_of
+from executions.models.constraints import among, choices, not_negative
 from executions.models.transaction import CurrentTransactionId, TransactionIdField
 from executions.states import DEADLINE, TERMINAL, Intent, Status
 
@@ -73,19 +73,18 @@ class Execution(models.Model):
         db_table = "execution"
         ordering = ("-id",)
         constraints = (
-            one_of("status", Status, "execution_status_known"),
-            one_of("intent", Intent, "execution_intent_known"),
             models.CheckConstraint(
-                condition=Q(status__in=sorted(s.value for s in TERMINAL), finished_at__isnull=False)
-                | (~Q(status__in=sorted(s.value for s in TERMINAL)) & Q(finished_at__isnull=True)),
-                name="execution_finished_if_terminal",
+                condition=(among("status", TERMINAL) & Q(finished_at__isnull=False))
+                | (among("status", set(Status) - TERMINAL) & Q(finished_at__isnull=True)),
+                name="execution_status_known_and_finished_if_terminal",
             ),
+            models.CheckConstraint(condition=among("intent", Intent), name="execution_intent_known"),
             models.CheckConstraint(
-                condition=Q(steps_left__gte=0, steps_running__gte=0, steps_ready__gte=0, steps_waiting__gte=0),
+                condition=not_negative("steps_left", "steps_running", "steps_ready", "steps_waiting"),
                 name="execution_counters_not_negative",
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=sorted(s.value for s in TERMINAL)) | Q(due_at__isnull=True, steps_running=0),
+                condition=Q(finished_at__isnull=True) | Q(due_at__isnull=True, steps_running=0),
                 name="execution_terminal_is_at_rest",
             ),
         )

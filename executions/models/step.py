@@ -1,11 +1,15 @@
-"""Steps, the attempts at them, and which of them may begin when."""
+"""Steps, the attempts at them, and which of them may begin when.
+
+Like events, they are written in one statement with the execution's own row, which gives them its id. A foreign key
+would look that row up again for each of them and lock it once more; that none is left alone, verification says.
+"""
 
 from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
 
-from executions.models.constraints import choices, one_of
+from executions.models.constraints import among, choices, not_negative
 from executions.models.execution import Execution
 from executions.states import AttemptStatus, StepStatus
 
@@ -14,7 +18,9 @@ class Step(models.Model):
     """Where one step of an execution stands, or a part of one. Made by the first advance, or as its step begins."""
 
     id = models.BigAutoField(primary_key=True)
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="steps", db_index=False)
+    execution = models.ForeignKey(
+        Execution, on_delete=models.CASCADE, related_name="steps", db_index=False, db_constraint=False
+    )
     index = models.IntegerField(help_text="Its place in the definition, from 0; parts and compensations follow.")
     name = models.CharField(max_length=255)
     status = models.CharField(max_length=16, choices=choices(StepStatus))
@@ -35,11 +41,9 @@ class Step(models.Model):
         db_table = "step"
         constraints = (
             models.UniqueConstraint(fields=["execution", "index"], name="step_once"),
-            one_of("status", StepStatus, "step_status_known"),
+            models.CheckConstraint(condition=among("status", StepStatus), name="step_status_known"),
             models.CheckConstraint(
-                condition=Q(
-                    parents_left__gte=0, parents_live__gte=0, attempts__gte=0, parts_left__gte=0, parts_open__gte=0
-                ),
+                condition=not_negative("parents_left", "parents_live", "attempts", "parts_left", "parts_open"),
                 name="step_counters_not_negative",
             ),
         )
@@ -48,14 +52,16 @@ class Step(models.Model):
         return self.name
 
 
-OPEN_ATTEMPTS = [AttemptStatus.RUNNING.value, AttemptStatus.WAITING.value]
+_OPEN = {AttemptStatus.RUNNING, AttemptStatus.WAITING}
 
 
 class Attempt(models.Model):
     """One attempt at a step. The number is the fencing token: only a running attempt's own outcome is recorded."""
 
     id = models.BigAutoField(primary_key=True)
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="attempts", db_index=False)
+    execution = models.ForeignKey(
+        Execution, on_delete=models.CASCADE, related_name="attempts", db_index=False, db_constraint=False
+    )
     step_index = models.IntegerField()
     number = models.IntegerField()
     status = models.CharField(max_length=16, choices=choices(AttemptStatus))
@@ -75,12 +81,11 @@ class Attempt(models.Model):
         db_table = "attempt"
         constraints = (
             models.UniqueConstraint(fields=["execution", "step_index", "number"], name="attempt_once"),
-            one_of("status", AttemptStatus, "attempt_status_known"),
             models.CheckConstraint(condition=Q(number__gte=1), name="attempt_number_positive"),
             models.CheckConstraint(
-                condition=Q(status__in=OPEN_ATTEMPTS, finished_at__isnull=True)
-                | (~Q(status__in=OPEN_ATTEMPTS) & Q(finished_at__isnull=False)),
-                name="attempt_finished_if_not_open",
+                condition=(among("status", _OPEN) & Q(finished_at__isnull=True))
+                | (among("status", set(AttemptStatus) - _OPEN) & Q(finished_at__isnull=False)),
+                name="attempt_status_known_and_finished_if_not_open",
             ),
         )
         indexes = (
@@ -100,7 +105,9 @@ class DueStep(models.Model):
     """A step that may begin at `due_at` and that nobody has claimed yet."""
 
     id = models.BigAutoField(primary_key=True)
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="due_steps", db_index=False)
+    execution = models.ForeignKey(
+        Execution, on_delete=models.CASCADE, related_name="due_steps", db_index=False, db_constraint=False
+    )
     step_index = models.IntegerField()
     due_at = models.DateTimeField()
 
