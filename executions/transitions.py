@@ -268,10 +268,11 @@ _PARTS = {
     "due_cleared": """due_cleared AS (
   DELETE FROM due_step USING moved WHERE due_step.execution_id = moved.id
 )""",
-    "due_gone": f"""due_gone AS (
-  DELETE FROM due_step USING {_given("due_gone", "index int, due_at timestamptz")}
-  WHERE due_step.execution_id = given.execution_id AND due_step.due_at = given.due_at
-    AND due_step.step_index = given.index
+    # By conditions on the table alone: it is empty most of the time, which is what the planner knows of it.
+    "due_gone": """due_gone AS (
+  DELETE FROM due_step USING moved WHERE due_step.execution_id = %(id)s
+    AND due_step.due_at = ANY(ARRAY(SELECT due_at FROM json_to_recordset(%(due_gone)s) AS d(due_at timestamptz)))
+    AND due_step.step_index = ANY(ARRAY(SELECT index FROM json_to_recordset(%(due_gone)s) AS d(index int)))
 )""",
     "due_new": """due_new AS (
   INSERT INTO due_step (execution_id, step_index, due_at)
