@@ -89,7 +89,7 @@ class Execution(models.Model):
             ),
         )
         indexes = (
-            models.Index(fields=["priority", "due_at"], name="execution_due", condition=Q(due_at__isnull=False)),
+            models.Index(fields=["-priority", "due_at"], name="execution_due_first", condition=Q(due_at__isnull=False)),
             models.Index(
                 fields=["concurrency_key", "status", "-priority", "queued_at", "id"],
                 name="execution_concurrency",
