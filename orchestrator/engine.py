@@ -57,6 +57,8 @@ class Engine:
     limits: Limits
     held: Held = field(default_factory=Held)
     _uncertain: bool = False
+    taken: int = 0
+    """How many executions it found due so far."""
     _known: Loaded | None = None
     _idle: bool = False
 
@@ -92,6 +94,7 @@ class Engine:
                 continue
             if found is None:
                 return None
+            self.taken += 1
             if found.more_due:
                 self.announce()
             if found.claim is not None:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from executions.announce import announce
+from executions.bell import Bell
 from executions.change import Carrier
 from executions.payloads.reading import contents
 from executions.postgres_store import PostgresStore
@@ -92,6 +93,10 @@ class WorkerProcess:
             limits=limits,
             held=held,
         )
+
+    @cached_property
+    def bell(self) -> Bell:
+        return Bell(settings.REDIS_URL)
 
     @cached_property
     def lease(self) -> Lease:

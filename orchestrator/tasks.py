@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from celery import shared_task
@@ -14,6 +15,8 @@ from orchestrator.process import WorkerProcess
 
 DRAIN_SECONDS = 1.0
 """How long one message keeps a process: prefork children never see TERM, they end between messages."""
+LINGER_SECONDS = 0.1
+"""How long a process that found something stays awake after the last, within that time."""
 
 _process: list[WorkerProcess] = []
 
@@ -22,7 +25,13 @@ _process: list[WorkerProcess] = []
 def wake() -> int:
     """Carry out what is due, for a while; the number of attempts carried out."""
     with on_duty():
-        return _this_process().engine.drain(DRAIN_SECONDS)
+        process, until = _this_process(), time.monotonic() + DRAIN_SECONDS
+        before = process.engine.taken
+        carried = process.engine.drain(DRAIN_SECONDS)
+        # Who finds nothing at first had a message too many; there may be more of them, and they are soon done with.
+        while process.engine.taken > before and process.bell.rung(min(LINGER_SECONDS, until - time.monotonic())):
+            carried += process.engine.drain(until - time.monotonic())
+        return carried
 
 
 @worker_process_shutdown.connect
