@@ -5,12 +5,13 @@ What the rows say is sources.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
+
+from django.db import connection
 
 from contract import json_values
-from contract.json_values import JSON
 from executions.models import Lineage
 from executions.payloads.contents import Unavailable
 from executions.payloads.reading import text_of
@@ -33,18 +34,17 @@ def remember(record: Record, rows: Sequence[Row]) -> None:
     keep(to_keep(record, rows))
 
 
-def to_keep(record: Record, rows: Sequence[Row]) -> list[Lineage]:
-    """The rows of the table that remember writes."""
-    of, whole = record.execution, _Wholes(record)
-    return [
-        Lineage(tenant_id=of.tenant_id, execution_id=of.id, position=position, whole=whole.of(row), **_columns(row))
-        for position, row in enumerate(rows)
-    ]
+def to_keep(record: Record, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """What `keep` writes of an execution."""
+    of, whole = {"tenant_id": record.execution.tenant_id, "execution_id": record.execution.id}, _Wholes(record)
+    return [of | {"position": position, "whole": _hex(whole.of(row)), **row} for position, row in enumerate(rows)]
 
 
-def keep(rows: Collection[Lineage]) -> None:
-    """Write rows of many executions: one statement for each BATCH of them."""
-    Lineage.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
+def keep(rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows of many executions: one statement for each BATCH of them, which takes them as one value."""
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), BATCH):
+            cursor.execute(_KEEP, [json_values.dump(rows[start : start + BATCH])])
 
 
 def kept_rows(rows: Iterable[Lineage]) -> list[Row]:
@@ -80,10 +80,6 @@ def consuming(record: Record, rows: Iterable[Row], digest: str) -> list[Row]:
 
 def _rows_of(record: Record) -> list[Row]:
     return kept_rows(Lineage.objects.filter(execution=record.execution).order_by("position"))
-
-
-def _columns(row: Row) -> dict[str, JSON]:
-    return {name: row[name] for name in _WORDS} | {name: _bytes(row[name]) for name in ("value", "digest")}
 
 
 def _row(kept: Lineage) -> Row:
@@ -137,3 +133,14 @@ def _runs(record: Record) -> Mapping[tuple[str, int], int]:
         if event.type == "step.started" and event.step is not None:
             begun[event.step, json_values.load(event.body)["data"]["attempt"]] = run
     return begun | {("", 0): run}
+
+
+# As one value: with fourteen parameters for each row, making the statement was a fifth of what sealing cost.
+_KEEP = """
+INSERT INTO lineage (tenant_id, execution_id, position, step, number, field, value, kind, name, attempt, pointer,
+  expression, digest, whole)
+SELECT tenant_id, execution_id, position, step, number, field, decode(value, 'hex'), kind, name, attempt, pointer,
+  expression, decode(digest, 'hex'), decode(whole, 'hex')
+FROM json_to_recordset(%s) AS kept (tenant_id uuid, execution_id uuid, position int, step text, number int, field text,
+  value text, kind text, name text, attempt int, pointer text, expression text, digest text, whole text)
+ON CONFLICT DO NOTHING"""

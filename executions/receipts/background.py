@@ -1,6 +1,7 @@
 """Receipts by themselves: the log of events is read for runs that ended, and these are sealed, a few at a time.
 
-The sweeper does this in a thread of its own, at a share of a processor at most; of several sweepers one does it.
+The sweeper does this in a thread of its own, at a share of a processor at most, and later while executions are due; of
+several sweepers one does it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from executions.receipts.sealing import seal
 log = structlog.get_logger(__name__)
 
 READER: Final = "receipts"
-LOOK_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 1.0
+"""Between two looks. A batch costs as much as some ten executions in it: the more ended meanwhile, the less is each."""
+LONGEST_DELAY_SECONDS: Final = 30.0
+"""How old the oldest event may be that waits while executions are due: nobody waits for what is sealed here."""
 REST: Final = 3.0
 """How much longer the pause after a batch is than the batch: sealing takes a quarter of a processor at most."""
 AGAIN_SECONDS: Final = 5.0
@@ -77,13 +81,20 @@ def seal_what_ended() -> bool:
 def _turned() -> bool | None:
     """Whether there may be more; None where nothing could be done."""
     try:
-        return seal_what_ended()
+        return _is_time() and seal_what_ended()
     except (Error, Unreachable, Refusal) as error:
         log.warning("sealing_waits", error=str(error))
     except Exception:  # nobody else would go on
         log.exception("sealing_raised")
     connection.close()
     return None
+
+
+def _is_time() -> bool:
+    """Whether anything happened since, and either nobody waits for a worker now, or it has waited long enough."""
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_TIME, {"reader": READER, "longest": LONGEST_DELAY_SECONDS})
+        return bool(cursor.fetchone()[0])
 
 
 @contextmanager
@@ -129,6 +140,22 @@ def _move(place: Place) -> None:
     with connection.cursor() as cursor:
         log_reading.move(cursor, READER, place)
 
+
+_IS_TIME = """
+WITH place AS (
+  SELECT COALESCE(max(xid::text), '0')::xid8 AS xid, COALESCE(max(event), 0) AS event FROM log_cursor
+  WHERE name = %(reader)s
+), next AS (
+  SELECT n.created_at FROM place CROSS JOIN LATERAL (
+    SELECT created_at FROM event WHERE (event.xid, event.id) > (place.xid, place.event)
+      AND event.xid < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY event.xid, event.id LIMIT 1) AS n
+), due AS (
+  SELECT FROM generate_series(0, 9) AS lane(priority) CROSS JOIN LATERAL (
+    SELECT FROM execution e WHERE e.priority = lane.priority AND e.due_at <= clock_timestamp() LIMIT 1) AS e)
+SELECT (SELECT xid > pg_snapshot_xmax(pg_current_snapshot()) FROM place)
+  OR EXISTS (SELECT FROM next WHERE created_at < clock_timestamp() - %(longest)s * interval '1 second')
+  OR (EXISTS (SELECT FROM next) AND NOT EXISTS (SELECT FROM due))"""
 
 # Only what no transaction that is under way can still come before. The last row tells how far was read, and how much.
 _ENDED = """

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -67,7 +68,7 @@ class _Batch:
     signing: Signer
     at: datetime
     receipts: list[Receipt] = field(default_factory=list)
-    lineage: list[Lineage] = field(default_factory=list)
+    lineage: list[dict[str, Any]] = field(default_factory=list)
     refusals: list[SealingRefusal] = field(default_factory=list)
 
     def add(self, record: Record, there: Sequence[Receipt]) -> None:

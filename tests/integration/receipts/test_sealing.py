@@ -170,6 +170,33 @@ def test_one_that_is_killed_before_it_commits_leaves_all_of_it_to_the_next(
     assert Receipt.objects.count() == 3
 
 
+def test_sealing_waits_while_executions_are_due_but_not_for_ever(
+    alice: Caller, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(alice, world)
+    assert alice.tenant is not None
+    submitted(alice.tenant, published(alice.tenant, [noop("due")]))
+    assert background._turned() is False
+    assert Receipt.objects.count() == 0
+    monkeypatch.setattr(background, "LONGEST_DELAY_SECONDS", 0)
+    background._turned()
+    assert Receipt.objects.count() == 1
+
+
+def test_what_ended_is_sealed_by_the_next_look_once_nothing_is_due(alice: Caller, world: World) -> None:
+    ended(alice, world)
+    background._turned()
+    assert Receipt.objects.count() == 1
+
+
+def test_a_look_at_which_nothing_has_happened_costs_one_statement(alice: Caller, world: World) -> None:
+    ended(alice, world)
+    seal_all()
+    with CaptureQueriesContext(connection) as captured:
+        assert background._turned() is False
+    assert len(captured.captured_queries) == 1
+
+
 def test_it_goes_on_after_the_database_was_away_and_ends_when_it_is_told_to(alice: Caller, world: World) -> None:
     over = threading.Event()
     thread = threading.Thread(target=background.seal_for_ever, args=(over,))
@@ -200,6 +227,7 @@ def test_after_a_dump_was_restored_what_had_no_receipt_gets_one(alice: Caller, w
     late = ended(alice, world)
     # Another cluster counts its transactions from the start.
     LogCursor.objects.filter(name=background.READER).update(xid=2**40, event=7)
+    assert background._is_time()
     signed = Receipt.objects.get().jws
     seal_all()
     assert {row.execution_id for row in Receipt.objects.all()} == {early.id, late.id}
