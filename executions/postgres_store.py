@@ -58,7 +58,7 @@ class PostgresStore:
                 session = _PostgresSession(connection, pipeline, self._carrier, self._contents, self._moment)
                 yield session
             if not session.ended:
-                connection.rollback()
+                session.leave()
         except BaseException:
             self._abandon(connection)
             raise
@@ -266,6 +266,14 @@ class _PostgresSession:
         else:
             self._send()
         self.ended = True
+
+    def leave(self) -> None:
+        """End a transaction that was not committed. After a rollback psycopg forgets every prepared statement; where
+        nothing is staged, a commit writes as little."""
+        if self._sent:
+            self._connection.rollback()
+        else:
+            self._connection.commit()
 
     def applied(self) -> bool:
         """Whether every change that was sent took effect."""

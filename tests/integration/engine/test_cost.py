@@ -157,3 +157,17 @@ def test_the_work_of_a_step_does_not_grow_with_the_steps_of_its_execution(
         return meter.statements.total() / (width + 2)
 
     assert per_step(200) <= per_step(20) * 1.1
+
+
+def test_a_look_that_finds_nothing_forgets_no_prepared_statement(alice: Tenant, world: World) -> None:
+    submitted(alice, published(alice, [noop("only")]))
+    world.drain()
+    before = prepared(world)
+    world.drain()
+    assert prepared(world) >= before > 1
+
+
+def prepared(world: World) -> int:
+    assert isinstance(world.engine.store, postgres_store.PostgresStore)
+    statement = "SELECT count(*) AS found FROM pg_prepared_statements"
+    return int(world.engine.store._connect().execute(statement, prepare=False).fetchall()[0]["found"])
