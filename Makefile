@@ -46,14 +46,16 @@ BENCH_VENV := .venv-bench
 BENCH_SIZE := $(if $(QUICK),--quick,$(if $(FULL),--full))
 # A part of the workloads, or a tenth of their size, does not belong on the page.
 BENCH_DOCS := $(if $(QUICK)$(ONLY),,--write-docs)
+BENCH_PIP := $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-bench: $(VENV)/installed $(BENCH_VENV)/installed
+bench: $(VENV)/installed
+	@$(MAKE) --no-print-directory $(BENCH_VENV)/installed || echo "without the peers: they could not be installed" >&2
 	@$(BIN)/python -m bench $(BENCH_SIZE) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON)) $(BENCH_DOCS)
 
 $(BENCH_VENV)/installed: bench/peers/requirements.txt
 	@echo "installing the peers that are measured beside the product, once" >&2
 	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
-	@$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes --requirement $< >&2
+	@$(BENCH_PIP) --requirement $< >&2
 	@touch $@
 
 lock: $(VENV)/installed-dev

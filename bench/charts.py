@@ -1,4 +1,4 @@
-"""`python -m bench.charts RESULTS SVG`: the figures that are compared with others, as bars.
+"""`python -m bench.charts RESULTS FOLDER`: the figures that are compared with others, as bars; what was held, as lines.
 
 It runs in the peers' environment, which has matplotlib.
 """
@@ -32,14 +32,21 @@ OUTLIER = 6
 
 
 def main() -> int:
-    results, target = map(Path, sys.argv[1:])
+    results, folder = map(Path, sys.argv[1:])
     outcomes = {one["name"]: one for one in json.loads(results.read_text())["outcomes"]}
-    panels = [(outcomes[name], figure, title) for name, figure, title in PANELS if _samples(outcomes.get(name), figure)]
-    if not panels:
-        return 0
     mpl.rcParams.update(
         {"svg.fonttype": "none", "svg.hashsalt": "traceway", "font.size": 9, "font.family": "sans-serif"}
     )
+    _compared(outcomes, folder / "performance.svg")
+    if sheets := outcomes.get("sustain", {}).get("sheets"):
+        _held(sheets[0], folder / "sustained.svg")
+    return 0
+
+
+def _compared(outcomes: dict[str, Any], target: Path) -> None:
+    panels = [(outcomes[name], figure, title) for name, figure, title in PANELS if _samples(outcomes.get(name), figure)]
+    if not panels:
+        return
     lines = (len(panels) + 1) // 2
     figure, axes = plt.subplots(lines, 2, figsize=(10, 2.1 * lines), squeeze=False)
     for axis in axes.flat[len(panels) :]:
@@ -48,7 +55,22 @@ def main() -> int:
         _draw(axis, _samples(outcome, name), title)
     figure.tight_layout()
     figure.savefig(target, metadata={"Date": None})
-    return 0
+
+
+def _held(sheet: Any, target: Path) -> None:
+    """A panel for each column of the sheet, over its first."""
+    minutes, *columns = [
+        [float(cell.replace(",", "")) for cell in column] for column in zip(*sheet["rows"], strict=True)
+    ]
+    figure, axes = plt.subplots(1, len(columns), figsize=(2.4 * len(columns), 2.1), squeeze=False)
+    for axis, title, values in zip(axes.flat, sheet["columns"][1:], columns, strict=True):
+        axis.plot(minutes, values, color=COLOURS["product"], marker=".")
+        axis.set_title(title, fontsize=9, loc="left")
+        axis.set_ylim(0, max(values) * 1.15 or 1)
+        axis.set_xlabel(sheet["columns"][0])
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(target, metadata={"Date": None})
 
 
 def _samples(outcome: Any, figure: str) -> list[Any]:

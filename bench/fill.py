@@ -1,4 +1,7 @@
-"""`python -m bench.fill N`: N executions, each with its step, attempt and events, into the database of the settings."""
+"""`python -m bench.fill N`: N executions with all that is recorded of them, by COPY, into the database of the settings.
+
+They are copies of real ones, in number and size of rows as the engine left them.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,12 @@ def main() -> int:
     django.setup()
     began = time.monotonic()
     # It imports models, which Django has to be ready for.
-    import_module("bench.filling").fill(asked.executions, records=True)
-    sys.stdout.write(f"{asked.executions:,} executions stored in {time.monotonic() - began:.0f} s.\n")
+    stored = import_module("bench.filling").fill(asked.executions, records=True).stored
+    sizes = ", ".join(f"{name} {rows:,} ({size / 2**20:,.0f} MB)" for name, (rows, size) in stored.items())
+    sys.stdout.write(
+        f"{asked.executions:,} executions stored by COPY in {time.monotonic() - began:.0f} s; rows of each table, with "
+        f"their indexes: {sizes}.\n"
+    )
     return 0
 
 

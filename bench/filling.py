@@ -1,6 +1,7 @@
 """A million executions, as a service has after a while: a large tenant, a small one, values that are rare or old.
 
-Imported only where Django is ready: by bench/fill.py and by tests/plans.
+Imported only where Django is ready: by bench/fill.py and by tests/plans. The rows are made by one COPY and stored by
+another (FREEZE: as if they had been vacuumed), a table at a time.
 """
 
 from __future__ import annotations
@@ -9,37 +10,48 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import psycopg
+from django.conf import settings
 from django.db import connection
+from psycopg import sql
 
-from executions.models import Application, Attempt, Event, Execution, Step, Submission
+from bench import patterns
+from executions import log_reading
+from executions.models import Application, Execution, Submission
+from executions.receipts import background
 from executions.rows import database_now
+from executions.webhooks import fan_out
 from tenants import registry
 from tenants.models import Tenant
 from workflows import authoring
 
 WORKFLOWS = 10
-STEPS = [{"name": "only", "type": "transform", "config": {"output": 1}}]
 
 
 @dataclass(frozen=True)
 class Filled:
-    """The tenants, the large one's workflows and the application that a tenth of all executions are for."""
+    """The tenants, the large one's workflows and the application that a tenth of all executions are for.
+
+    `stored` says of each table how many rows it has and how many bytes, indexes included.
+    """
 
     large: Tenant
     small: Tenant
     workflows: list[str]
     application: str
+    stored: dict[str, tuple[int, int]]
 
 
 def fill(count: int, *, records: bool = False) -> Filled:
     """Make `count` executions, nearly all of one tenant, and as many rows of other kinds as such a tenant may have.
 
-    With `records` each has a step, an attempt at it and four events too.
+    With `records` each has its step, attempt, events, receipt and lineage too.
     """
     large, small = (registry.create_tenant(slug, slug.title()) for slug in ("large", "small"))
     workflows = [_workflow(large, f"workflow-{number}") for number in range(WORKFLOWS)]
     own = _workflow(small, "workflow")
     application = Application.objects.create(tenant=large, data="{}", external_ref="a", created_at=database_now())
+    patterns.carry_out(large, workflows[0])
     values = {
         "count": count,
         "large": large.id,
@@ -51,20 +63,61 @@ def fill(count: int, *, records: bool = False) -> Filled:
         "application": application.id,
     }
     with connection.cursor() as cursor:
+        cursor.execute(_MADE, values)
         cursor.execute("SET session_replication_role = replica")
-        rebuild = _without_indexes(cursor, "execution", "submission", "event")
-        recorded = (_STEPS, _ATTEMPTS, _EVENTS) if records else ()
-        for statement in (_MADE, _EXECUTIONS, _SUBMISSIONS, _APPLICATIONS, _OTHERS, *recorded):
+        for statement in (_APPLICATIONS, _OTHERS):
             cursor.execute(statement, values)
+        cursor.execute("SET session_replication_role = DEFAULT")
+        _copy(patterns.recorded() if records else [Execution, Submission], values)
+        cursor.execute("DROP TABLE made")
+        patterns.forget()
+        for reader in (background.READER, fan_out.READER):
+            log_reading.move(cursor, reader, _newest(cursor))
+        cursor.execute("VACUUM (ANALYZE)")
+        cursor.execute("CHECKPOINT")
+        stored = _stored(cursor)
+    return Filled(large, small, workflows, str(application.id), stored)
+
+
+def _copy(models: list[Any], values: dict[str, Any]) -> None:
+    """Empty the tables and store the rows, all in one transaction; indexes that are no constraint's come last."""
+    with psycopg.connect(settings.DATABASE_URL) as made, psycopg.connect(settings.DATABASE_URL) as stored:
+        cursor = stored.cursor()
+        cursor.execute("SET session_replication_role = replica")
+        tables = [model._meta.db_table for model in models]
+        cursor.execute(f"TRUNCATE {', '.join({*tables, *_RECORDED})} CASCADE")
+        rebuild = _without_indexes(cursor, *tables)
+        for model in models:
+            columns, rows = patterns.selection(model, _GIVEN.get(model, {}))
+            bound = psycopg.ClientCursor(made).mogrify(rows, values)
+            into = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE)").format(
+                sql.Identifier(model._meta.db_table), sql.SQL(", ").join(map(sql.Identifier, columns))
+            )
+            with made.cursor().copy(f"COPY ({bound}) TO STDOUT (FORMAT binary)") as source, cursor.copy(into) as target:
+                for block in source:
+                    target.write(block)
         for statement in rebuild:
             cursor.execute(statement)
-        cursor.execute("SET session_replication_role = DEFAULT")
-        cursor.execute("VACUUM (ANALYZE)")
-    return Filled(large, small, workflows, str(application.id))
+
+
+def _newest(cursor: Any) -> log_reading.Place:
+    """The last event's place: what is copied was told and sealed long ago."""
+    cursor.execute("SELECT xid::text, id FROM event ORDER BY xid DESC, id DESC LIMIT 1")
+    row = cursor.fetchone()
+    return log_reading.BEGINNING if row is None else log_reading.Place(*row)
+
+
+def _stored(cursor: Any) -> dict[str, tuple[int, int]]:
+    cursor.execute(
+        "SELECT relname, n_live_tup, pg_total_relation_size(relid) FROM pg_stat_user_tables "
+        "WHERE relname = ANY(%s) AND n_live_tup > 0 ORDER BY 3 DESC",
+        [list(_RECORDED)],
+    )
+    return {name: (rows, size) for name, rows, size in cursor.fetchall()}
 
 
 def _workflow(tenant: Tenant, name: str) -> str:
-    workflow = authoring.create(tenant, authoring.read_definition({"name": name, "steps": STEPS}))
+    workflow = authoring.create(tenant, authoring.read_definition({"name": name, "steps": patterns.DIVISION}))
     authoring.publish(tenant, workflow.id)
     return str(workflow.id)
 
@@ -86,28 +139,6 @@ def _without_indexes(cursor: Any, *tables: str) -> list[str]:
     for name, _ in found:
         cursor.execute(f'DROP INDEX "{name}"')
     return [definition for _, definition in found]
-
-
-def _defaults(model: Any, given: dict[str, str], *, each: int = 1) -> str:
-    """An insert into the model's table from `made`: of what is given, and for the rest of anything that is allowed."""
-    generated = {"AutoField", "BigAutoField"}
-    filler = {"CharField": "''", "TextField": "'{}'", "IntegerField": "0", "BigIntegerField": "0"}
-    filler |= {
-        "SmallIntegerField": "0",
-        "BooleanField": "false",
-        "BinaryField": "'\\x00'",
-        "DateTimeField": "created_at",
-        "UUIDField": "gen_random_uuid()",
-    }
-    columns = {
-        field.column: given.get(field.column, "NULL" if field.null else filler.get(field.get_internal_type(), ""))
-        for field in model._meta.concrete_fields
-        if field.column in given or not (field.has_db_default() or field.get_internal_type() in generated)
-    }
-    source = f"made, generate_series(1, {each}) AS nth" if each > 1 else "made"
-    return (
-        f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} FROM {source}"
-    )
 
 
 # The moments lie evenly in the last 100 days; number 0 is the oldest. What is rare is old, so that who reads from the
@@ -132,59 +163,23 @@ FROM (
     number %% 50000 = 7 AS small, 1 + floor(10 * (number %% 1000 / 1000.0) ^ 2)::int AS workflow
   FROM generate_series(0, %(count)s - 1) AS number) AS numbered"""
 
-_ENDED = "status IN ('workflow_succeeded', 'workflow_failed', 'workflow_cancelled')"
-_EXECUTIONS = _defaults(
-    Execution,
-    {
-        "id": "id",
-        "tenant_id": "tenant",
-        "workflow_id": "workflow",
-        "version_id": "version",
-        "status": "status",
-        "status_reason": "CASE status WHEN 'workflow_failed' THEN reason END",
-        "intent": "'run'",
-        "run_id": "gen_random_uuid()",
-        "finished_at": f"CASE WHEN {_ENDED} THEN created_at + interval '1 second' END",
-        "due_at": "NULL",
+_RECORDED = ("execution", "submission", "step", "attempt", "event", "receipt", "lineage")
+"""Those whose rows do not all go with their execution's when the tables are emptied, and those that are told of."""
+_GIVEN = {
+    Execution: {
+        "workflow_id": "m.workflow",
+        "version_id": "m.version",
+        "status": "m.status",
+        "status_reason": "CASE m.status WHEN 'workflow_failed' THEN m.reason END",
+        "due_at": "NULL::timestamptz",
     },
-)
-_SUBMISSIONS = _defaults(
-    Submission,
-    {
-        "execution_id": "id",
-        "tenant_id": "tenant",
-        "source_system": "source",
-        "source_entity_type": "'lead'",
-        "source_entity_id": "reference",
-        "external_ref": "reference",
-        "application_id": "CASE WHEN number %% 10 = 3 THEN %(application)s::uuid END",
+    Submission: {
+        "source_system": "m.source",
+        "source_entity_id": "m.reference",
+        "external_ref": "m.reference",
+        "application_id": "CASE WHEN m.number %% 10 = 3 THEN %(application)s::uuid END",
     },
-)
-_STEPS = _defaults(Step, {"execution_id": "id", "name": "'only'", "status": "'succeeded'", "attempts": "1"})
-_ATTEMPTS = _defaults(
-    Attempt,
-    {
-        "execution_id": "id",
-        "number": "1",
-        "status": "'succeeded'",
-        "worker_name": "'worker:1'",
-        "code_version": "'0'",
-        "input": "'{}'",
-        "output": "'1'",
-        "finished_at": "created_at",
-    },
-)
-_EVENTS = _defaults(
-    Event,
-    {
-        "execution_id": "id",
-        "sequence": "nth",
-        "type": "(ARRAY['execution.created', 'execution.started', 'step.succeeded', 'execution.succeeded'])[nth]",
-        "body": "'{\"data\":{},\"filler\":\"' || repeat('x', 200) || '\"}'",
-        "hash": "decode(repeat('00', 32), 'hex')",
-    },
-    each=4,
-)
+}
 _APPLICATIONS = """
 INSERT INTO application (id, tenant_id, external_ref, data, created_at)
 SELECT gen_random_uuid(), %(large)s, 'ref-' || n %% 1000, '{}', now() FROM generate_series(1, 100000) AS n"""

@@ -6,17 +6,20 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
+import psutil
 import psycopg
 from psycopg import sql
 
 from bench.contestants.peers import OWN_PYTHON, PeerFailed, PeerKind, Program
 from bench.contestants.traceway import Node
+from bench.fill import filled
+from bench.quiet import used_by_others
 from bench.serving import serving
 from config.stack.running import Stack
 
@@ -25,12 +28,15 @@ EMBEDDED = {"DATABASE_URL": "", "REDIS_URL": "", "PUBLIC_URL": "", "ALLOWED_HOST
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is done: `rounds` of every workload, each of `scale` of its full size."""
+    """How much is done: `rounds` of every workload, each of `scale` of its full size.
+
+    `sustain_minutes` and `million`, the executions that are stored beforehand, are what they are, whatever the scale.
+    """
 
     rounds: int
     scale: float
-    sustain_minutes: float = 0.0
-    million: int = 0
+    sustain_minutes: float
+    million: int
 
     def of(self, full: int, least: int = 1) -> int:
         """So much of a workload whose full size is `full`."""
@@ -46,12 +52,12 @@ class Ground:
         self._redis_numbers, self._names = count(1), count(1)
         self._peers: dict[tuple[str, int], Program] = {}
         self._failed: dict[tuple[str, int], PeerFailed] = {}
+        self._nodes: list[Node] = []
         self._peer_urls: dict[str, str] = {}
         self.stack = Stack(EMBEDDED, data_dir=folder / "stack")
         ending.callback(self.stack.stop)
         self.stack.start()
-        self.main = self.caller_of(self.stack, self.stack.data.database_url())
-        ending.callback(self.main.close)
+        self.main = ending.enter_context(self._calling(self.stack, self.stack.data.database_url()))
 
     def database(self, name: str) -> str:
         """The address of a new database on the same server."""
@@ -77,12 +83,36 @@ class Ground:
     @contextmanager
     def node(self, name: str, **environment: str) -> Iterator[Node]:
         """One more stack, on a database of its own on the same servers."""
-        with self.prepared(name, **environment) as (stack, url):
-            node = self.caller_of(stack.start(), url)
+        with self.prepared(name, **environment) as (stack, url), self._calling(stack.start(), url) as node:
+            yield node
+
+    @contextmanager
+    def filled_node(self, name: str, executions: int) -> Iterator[tuple[Node, str]]:
+        """As `node`, with so many executions stored before it starts; and what was said of them."""
+        with self.prepared(name) as (stack, url):
+            told = filled(stack, executions)
+            with self._calling(stack.start(), url) as node:
+                yield node, told
+
+    @contextmanager
+    def _calling(self, stack: Stack, url: str) -> Iterator[Node]:
+        """A caller of a stack that runs, and whose sweeper `settle` waits for."""
+        with closing(self.caller_of(stack, url)) as node:
+            self._nodes.append(node)
             try:
                 yield node
             finally:
-                node.close()
+                self._nodes.remove(node)
+
+    def settle(self) -> float:
+        """Wait for what this product does after its executions' ends; the seconds that it took."""
+        return sum(node.settle() for node in self._nodes)
+
+    def used_by_others(self) -> float:
+        """The share of all processors that anything that does not belong to this uses for a second."""
+        stacks = [process for node in self._nodes for process in node.stack.processes()]
+        peers = [process for peer in self._peers.values() for process in peer.processes()]
+        return used_by_others([psutil.Process(), *stacks, *peers])
 
     @contextmanager
     def prepared(self, name: str, **environment: str) -> Iterator[tuple[Stack, str]]:
@@ -100,12 +130,12 @@ class Ground:
     @contextmanager
     def door(self, name: str) -> Iterator[Node]:
         """The web processes alone, on a database where nobody carries anything out."""
-        with self.prepared(name) as (stack, url), serving(name, stack.data, stack.environment, stack.address):
-            node = self.caller_of(stack, url)
-            try:
-                yield node
-            finally:
-                node.close()
+        with (
+            self.prepared(name) as (stack, url),
+            serving(name, stack.data, stack.environment, stack.address),
+            closing(self.caller_of(stack, url)) as node,
+        ):
+            yield node
 
     def peer(self, kind: PeerKind, number: int = 1) -> Program:
         """The peer's running program, one for each number. Raises PeerFailed where it does not start."""
@@ -120,20 +150,30 @@ class Ground:
                 raise
         return self._peers[known]
 
+    @contextmanager
+    def tuned(self, kind: PeerKind, **settings: str) -> Iterator[Program]:
+        """One more program of the peer, with other settings, on a database of its own. Raises PeerFailed."""
+        url, log = self.database(kind.program), self.stack.data.logs / f"{self.name(kind.program)}.log"
+        environment = {**self._peer_environment(url, "process-1"), **settings}
+        with Program(f"bench.peers.{kind.program}", environment, log) as program:
+            program.ask("versions")
+            yield program
+
     def _started(self, kind: PeerKind, number: int) -> Program:
+        if kind.program not in self._peer_urls:
+            self._peer_urls[kind.program] = self.database(kind.program)
+        environment = self._peer_environment(self._peer_urls[kind.program], f"process-{number}")
         log = self.stack.data.logs / f"{kind.program}-{number}.log"
-        program = Program(f"bench.peers.{kind.program}", self._peer_environment(kind, number), log)
+        program = Program(f"bench.peers.{kind.program}", environment, log)
         self._ending.callback(program.stop)
         program.ask("versions")
         return program
 
-    def _peer_environment(self, kind: PeerKind, number: int) -> Mapping[str, str]:
-        if kind.program not in self._peer_urls:
-            self._peer_urls[kind.program] = self.database(kind.program)
+    def _peer_environment(self, url: str, name: str) -> Mapping[str, str]:
         return {
-            "BENCH_DATABASE_URL": _unquoted(self._peer_urls[kind.program]),
+            "BENCH_DATABASE_URL": _unquoted(url),
             "BENCH_REDIS_URL": self.redis(),
-            "BENCH_NUMBER": f"process-{number}",
+            "BENCH_NUMBER": name,
             "PREFECT_HOME": str(self.folder / "prefect"),
             "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
             "PREFECT_LOGGING_LEVEL": "ERROR",
@@ -153,7 +193,8 @@ class Ground:
         """Of everything that the peers that run are made of."""
         found: dict[str, str] = {}
         for program in self._peers.values():
-            found |= program.ask("versions")
+            with suppress(PeerFailed):
+                found |= program.ask("versions")
         return found
 
     def peer_pids(self) -> dict[str, int]:

@@ -15,11 +15,10 @@ import psycopg
 import redis
 
 from bench.ground import Ground
+from bench.quiet import QUIET_SHARE
 from config.code_version import code_version
 from config.stack.data_dir import CHECKOUT
 
-QUIET_SHARE = 0.10
-"""Of all processors, used by others: above that, figures are not to be trusted."""
 _LOOK_SECONDS = 3.0
 _DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size")
 

@@ -10,7 +10,9 @@ from bench.results import Outcome, Run
 from config.stack.data_dir import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "performance.md"
-CHART = CHECKOUT / "docs" / "images" / "performance.svg"
+CHARTS = CHECKOUT / "docs" / "images"
+CHARTED = {"sustain": "images/sustained.svg"}
+"""Workloads whose first sheet is drawn too, by bench/charts.py."""
 BEGIN, END = "<!-- from bench/results.json: begin -->", "<!-- from bench/results.json: end -->"
 
 
@@ -39,13 +41,19 @@ def _made_on(run: Run) -> Iterator[str]:
     yield (
         f"Measured {run.date} ({run.mode} run) on {machine['processors']} x {machine['processor']}, "
         f"{machine['memory_gib']:g} GiB, {machine['system']}. {quiet}: before the run {run.load['used']:.0%} of the "
-        f"processors were used, load average {run.load['average']:g}."
+        f"processors were used, load average {run.load['average']:g}{_noise(run)}."
     )
     yield ""
     for title, found in (("Versions", run.versions), ("Peers", run.peers), ("Durability", run.durability)):
         if found:
             yield f"{title}: {', '.join(f'{name} {value}' for name, value in sorted(found.items()))}."
             yield ""
+
+
+def _noise(run: Run) -> str:
+    """Before which workloads others used the machine."""
+    told = ", ".join(f"{one.title} ({one.load['others']:.0%})" for one in run.noisy)
+    return f"; by others, before {told}" if told else ""
 
 
 def _goals(run: Run) -> Iterator[str]:
@@ -65,6 +73,9 @@ def _outcome(outcome: Outcome) -> Iterator[str]:
     found = [row.cells() for row in telling.rows(outcome)]
     if found:
         yield from _table(telling.COLUMNS, found)
+        yield ""
+    if outcome.name in CHARTED and outcome.sheets:
+        yield f"![{outcome.title}]({CHARTED[outcome.name]})"
         yield ""
     for sheet in outcome.sheets:
         yield f"{sheet.title}:"

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from bench.figures import Figure, Kind, Measured, Sheet, Verdict, judged, medians
+from bench.quiet import QUIET_SHARE
 from bench.workload import Workload
 
 FORMAT = "traceway-bench/1"
@@ -32,6 +33,8 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     load: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    failed: bool = False
+    """Whether this product did not get through it: then none of its goals is met."""
 
     def of(self, figure: str) -> list[Measured]:
         return [one for one in self.measured if one.figure == figure and one.samples]
@@ -51,6 +54,17 @@ class Run:
     quiet: bool
     outcomes: list[Outcome] = field(default_factory=list)
     format: str = FORMAT
+
+    @property
+    def noisy(self) -> list[Outcome]:
+        """Those before which others used the machine."""
+        return [one for one in self.outcomes if one.load.get("others", 0) > QUIET_SHARE]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every goal that was judged is met, and this product got through every workload."""
+        missed = any(verdict.met is False for verdict in self.verdicts)
+        return not missed and not any(one.failed for one in self.outcomes)
 
     @property
     def verdicts(self) -> list[Verdict]:

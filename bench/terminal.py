@@ -37,6 +37,13 @@ class Terminal:
             self.say(note)
         self.say(telling.counted(outcome))
 
+    def quiet(self, run: Run) -> None:
+        """Whether the figures can be trusted."""
+        if run.quiet:
+            return
+        told = ", ".join(f"{one.name} ({one.load['others']:.0%})" for one in run.noisy)
+        self.warn(f"The machine was not quiet, do not trust the figures. Used by others before {told or 'the run'}.")
+
     def goals(self, run: Run) -> None:
         """The goals of this run, each met or not."""
         table = Table(*telling.GOAL_COLUMNS, title="Goals", title_justify="left")

@@ -13,7 +13,7 @@ from bench.bare.models import Row
 
 @shared_task(name="bare.taken", ignore_result=True)
 def taken(row: int) -> None:
-    """Nobody carries it out: the queue is emptied after each round."""
+    """Nobody carries it out: that would not be the view's work."""
 
 
 class RowsView(APIView):

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+import psutil
+
 from config.stack.data_dir import CHECKOUT
 from config.stack.parent_death import dying_with_parent
 
@@ -67,6 +69,14 @@ class Program:
     def pid(self) -> int:
         return self._process.pid
 
+    def processes(self) -> list[psutil.Process]:
+        """It and what it started; none where it has ended."""
+        try:
+            itself = psutil.Process(self.pid)
+            return [itself, *itself.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
     def ask(self, op: str, **arguments: Any) -> Any:
         """What it answers. Raises PeerFailed."""
         self.begin(op, **arguments)
@@ -105,7 +115,8 @@ class Program:
             os.killpg(self._process.pid, number)
 
     def _last_words(self) -> str:
-        return " ".join(self._log.read_text(errors="replace").split()[-40:])
+        lines = self._log.read_text(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
 
     @staticmethod
     def _stream(stream: IO[str] | None) -> IO[str]:

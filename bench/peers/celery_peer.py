@@ -76,8 +76,19 @@ def start(times: int) -> list[float]:
 
 
 def main() -> None:
-    # Two children, Celery's own default on two processors.
-    arguments = ["-m", "celery", "-A", "bench.peers.celery_tasks", "worker", "--loglevel", "WARNING", *_ALONE]
+    # Without a number it is Celery's own default: a child a processor.
+    children = [f"--concurrency={os.environ['BENCH_CHILDREN']}"] if "BENCH_CHILDREN" in os.environ else []
+    arguments = [
+        "-m",
+        "celery",
+        "-A",
+        "bench.peers.celery_tasks",
+        "worker",
+        "--loglevel",
+        "WARNING",
+        *_ALONE,
+        *children,
+    ]
     worker = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=2)
     atexit.register(worker.terminate)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -11,8 +11,11 @@ from dbos import DBOS, DBOSConfig
 from bench.line import fib as recursion
 from bench.line import serve
 
-THREADS = 32
-"""Workflows of one process at a time: more did not make it faster."""
+THREADS = int(os.environ.get("BENCH_THREADS", "32"))
+"""Workflows of one process at a time, with a connection for each. What others give: bench/workloads/tuning.py."""
+
+
+QUEUE = "bench"
 
 
 @DBOS.step()
@@ -53,6 +56,15 @@ def many(executions: int, steps: int) -> float:
     return time.perf_counter() - before
 
 
+def queued(executions: int, steps: int) -> float:
+    """The same by a queue, which is looked into ten times a second."""
+    before = time.perf_counter()
+    handles = [DBOS.enqueue_workflow(QUEUE, in_sequence, steps, None) for _ in range(executions)]
+    for handle in handles:
+        handle.get_result(polling_interval_sec=0.02)
+    return time.perf_counter() - before
+
+
 def one_step(executions: int) -> float:
     return many(executions, 1)
 
@@ -75,12 +87,15 @@ def main() -> None:
         "system_database_url": os.environ["BENCH_DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"),
         "run_admin_server": False,
         "max_executor_threads": THREADS,
+        "sys_db_pool_size": max(20, THREADS),
         "executor_id": os.environ["BENCH_NUMBER"],
         "log_level": "WARNING",
     }
     DBOS(config=config)
     DBOS.launch()
-    serve({"versions": versions, "chain": chain, "one_step": one_step, "many": many, "start": start})
+    DBOS.register_queue(QUEUE, worker_concurrency=THREADS, polling_interval_sec=0.1)
+    asked = {"chain": chain, "one_step": one_step, "many": many, "queued": queued, "start": start}
+    serve({"versions": versions, **asked})
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import urllib.request
 from importlib.metadata import version
 
 from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 
 from bench.line import fib as recursion
 from bench.line import serve
@@ -23,12 +24,12 @@ from bench.line import serve
 START_SECONDS = 120
 
 
-@task(persist_result=True)
+@task(persist_result=True, cache_policy=NO_CACHE)
 def noop() -> None:
     """Nothing; its result is kept, so that a flow that is run again could go on behind it."""
 
 
-@task(persist_result=True)
+@task(persist_result=True, cache_policy=NO_CACHE)
 def fib(n: int) -> int:
     return recursion(n)
 
@@ -37,9 +38,9 @@ def fib(n: int) -> int:
 def in_sequence(steps: int, n: int | None) -> None:
     for _ in range(steps):
         if n is None:
-            noop.with_options(cache_policy=None)()
+            noop()
         else:
-            fib.with_options(cache_policy=None)(n)
+            fib(n)
 
 
 def chain(steps: int, n: int | None = None) -> float:

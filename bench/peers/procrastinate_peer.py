@@ -1,4 +1,4 @@
-"""procrastinate: jobs in PostgreSQL, an asynchronous worker with ten jobs at a time in this process."""
+"""procrastinate: jobs in PostgreSQL, an asynchronous worker with many jobs at a time in this process."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from procrastinate import App, PsycopgConnector
 from bench.line import fib as recursion
 from bench.line import serve
 
-JOBS_AT_A_TIME = 10
+JOBS_AT_A_TIME = int(os.environ.get("BENCH_JOBS", "20"))
+CONNECTIONS = 20
+"""Of its pool, which has four by itself."""
 POLLING_SECONDS = 0.05
 """Beside its notifications: it loses some of them, and with its own 5 s a chain would now and then take 10 s."""
 
-app = App(connector=PsycopgConnector(conninfo=os.environ["BENCH_DATABASE_URL"]))
+app = App(
+    connector=PsycopgConnector(conninfo=os.environ["BENCH_DATABASE_URL"], min_size=CONNECTIONS, max_size=CONNECTIONS)
+)
 
 
 class State:

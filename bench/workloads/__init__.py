@@ -22,6 +22,7 @@ from bench.workloads import (
     streams,
     sustain,
     traces,
+    tuning,
 )
 
 WORKLOADS: tuple[Workload, ...] = (
@@ -29,6 +30,7 @@ WORKLOADS: tuple[Workload, ...] = (
     pure40.WORKLOAD,
     one_step.WORKLOAD,
     many.WORKLOAD,
+    tuning.WORKLOAD,
     start.WORKLOAD,
     api.WORKLOAD,
     cost.WORKLOAD,

@@ -109,5 +109,4 @@ WORKLOAD = Workload(
     ),
     _enter,
     runs=Runs.NORMAL,
-    rounds=3,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import cast
@@ -46,8 +46,9 @@ def workload(values: Mapping[str, list[float]], order: list[str], *, warm_ups: i
     return Workload("made-up", "A made-up workload", "For tests.", (SPEED,), enter, (goal,), warm_ups=warm_ups)
 
 
-def carried_out(made: Workload, rounds: int) -> Outcome:
-    ground = cast("Ground", SimpleNamespace(sizes=Sizes(rounds=rounds, scale=1.0)))
+def carried_out(made: Workload, rounds: int, settle: Callable[[], object] = lambda: None) -> Outcome:
+    sizes = Sizes(rounds=rounds, scale=1.0, sustain_minutes=0, million=0)
+    ground = cast("Ground", SimpleNamespace(sizes=sizes, settle=lambda: settle() or 0.0, used_by_others=lambda: 0.0))
     return carry_out(made, ground, lambda _: None)
 
 

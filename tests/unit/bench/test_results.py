@@ -59,6 +59,21 @@ def test_the_page_keeps_its_words_and_gets_the_tables_between_its_marks() -> Non
     assert page.with_results(made, run_of(usual())) == made
 
 
+def test_what_others_used_of_the_machine_before_a_workload_is_told() -> None:
+    loud, still = usual(), usual()
+    loud.load, still.load = {"others": 0.42}, {"others": 0.02}
+    assert run_of(loud, still).noisy == [loud]
+    assert "load average 0.1; by others, before A made-up workload (42%)." in page.results(run_of(loud, still))
+    assert "by others" not in page.results(run_of(still))
+
+
+def test_what_is_held_for_minutes_is_drawn() -> None:
+    held = usual()
+    held.name = "sustain"
+    assert f"![{held.title}](images/sustained.svg)" in page.results(run_of(held))
+    assert "svg" not in page.results(run_of(usual()))
+
+
 def test_a_page_without_the_marks_is_not_written() -> None:
     with pytest.raises(ValueError, match="marks"):
         page.with_results("# Nothing", run_of(usual()))
