@@ -14,15 +14,18 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import psutil
 import psycopg
+import redis
 from psycopg import sql
 
-from bench.contestants.peers import OWN_PYTHON, PeerFailed, PeerKind, Program
+from bench.contestants.peers import CELERY, OWN_PYTHON, PeerFailed, PeerKind, Program
 from bench.contestants.traceway import Node
 from bench.fill import filled
 from bench.quiet import used_by_others
 from bench.serving import serving
 from config.stack.running import Stack
 
+REDIS_DATABASES = 16
+"""That Valkey has by itself; number 0 is the main stack's."""
 EMBEDDED = {"DATABASE_URL": "", "REDIS_URL": "", "PUBLIC_URL": "", "ALLOWED_HOSTS": ""}
 
 
@@ -49,7 +52,7 @@ class Ground:
     def __init__(self, folder: Path, sizes: Sizes, ending: ExitStack) -> None:
         self.folder, self.sizes = folder, sizes
         self._ending = ending
-        self._redis_numbers, self._names = count(1), count(1)
+        self._redis_numbers, self._names = list(range(REDIS_DATABASES - 1, 0, -1)), count(1)
         self._peers: dict[tuple[str, int], Program] = {}
         self._failed: dict[tuple[str, int], PeerFailed] = {}
         self._nodes: list[Node] = []
@@ -72,9 +75,17 @@ class Ground:
         with psycopg.connect(self.stack.data.database_url(), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def redis(self) -> str:
-        """The address of a database of Valkey that nobody else uses."""
-        return f"{self.stack.data.redis_url().rpartition('/')[0]}/{next(self._redis_numbers)}"
+    @contextmanager
+    def redis(self) -> Iterator[str]:
+        """The address of a database of Valkey that nobody else uses meanwhile; it has few of them."""
+        number = self._redis_numbers.pop()
+        url = f"{self.stack.data.redis_url().rpartition('/')[0]}/{number}"
+        try:
+            yield url
+        finally:
+            with suppress(redis.RedisError), redis.Redis.from_url(url) as client:
+                client.flushdb()
+            self._redis_numbers.append(number)
 
     def name(self, stem: str) -> str:
         """A name that was not used before."""
@@ -118,14 +129,15 @@ class Ground:
     def prepared(self, name: str, **environment: str) -> Iterator[tuple[Stack, str]]:
         """As `node`, not started, on a database that has its tables already."""
         url = self.database(name)
-        settings = {**EMBEDDED, "DATABASE_URL": url, "REDIS_URL": self.redis(), **environment}
-        stack = Stack(settings, data_dir=self.folder / name, port=free_port())
-        stack.manage("migrate", "--verbosity", "0")
-        try:
-            yield stack, url
-        finally:
-            stack.stop()
-            self.drop(url)
+        with self.redis() as redis_url:
+            settings = {**EMBEDDED, "DATABASE_URL": url, "REDIS_URL": redis_url, **environment}
+            stack = Stack(settings, data_dir=self.folder / name, port=free_port())
+            stack.manage("migrate", "--verbosity", "0")
+            try:
+                yield stack, url
+            finally:
+                stack.stop()
+                self.drop(url)
 
     @contextmanager
     def door(self, name: str) -> Iterator[Node]:
@@ -154,15 +166,28 @@ class Ground:
     def tuned(self, kind: PeerKind, **settings: str) -> Iterator[Program]:
         """One more program of the peer, with other settings, on a database of its own. Raises PeerFailed."""
         url, log = self.database(kind.program), self.stack.data.logs / f"{self.name(kind.program)}.log"
-        environment = {**self._peer_environment(url, "process-1"), **settings}
-        with Program(f"bench.peers.{kind.program}", environment, log) as program:
-            program.ask("versions")
-            yield program
+        with self._broker(kind) as broker:
+            environment = {**self._peer_environment(url, "process-1"), **broker, **settings}
+            with Program(f"bench.peers.{kind.program}", environment, log) as program:
+                program.ask("versions")
+                yield program
+
+    @contextmanager
+    def _broker(self, kind: PeerKind) -> Iterator[Mapping[str, str]]:
+        """What a peer that has a broker is told of it."""
+        if kind is not CELERY:
+            yield {}
+            return
+        with self.redis() as url:
+            yield {"BENCH_REDIS_URL": url}
 
     def _started(self, kind: PeerKind, number: int) -> Program:
         if kind.program not in self._peer_urls:
             self._peer_urls[kind.program] = self.database(kind.program)
-        environment = self._peer_environment(self._peer_urls[kind.program], f"process-{number}")
+        environment = {
+            **self._peer_environment(self._peer_urls[kind.program], f"process-{number}"),
+            **self._ending.enter_context(self._broker(kind)),
+        }
         log = self.stack.data.logs / f"{kind.program}-{number}.log"
         program = Program(f"bench.peers.{kind.program}", environment, log)
         self._ending.callback(program.stop)
@@ -172,7 +197,6 @@ class Ground:
     def _peer_environment(self, url: str, name: str) -> Mapping[str, str]:
         return {
             "BENCH_DATABASE_URL": _unquoted(url),
-            "BENCH_REDIS_URL": self.redis(),
             "BENCH_NUMBER": name,
             "PREFECT_HOME": str(self.folder / "prefect"),
             "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",

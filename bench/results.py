@@ -34,7 +34,7 @@ class Outcome:
     load: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     failed: bool = False
-    """Whether this product did not get through it: then none of its goals is met."""
+    """Whether this product or a floor did not get through it."""
 
     def of(self, figure: str) -> list[Measured]:
         return [one for one in self.measured if one.figure == figure and one.samples]
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def passed(self) -> bool:
-        """Whether every goal that was judged is met, and this product got through every workload."""
+        """Whether every goal that was judged is met, and this product and the floors got through every workload."""
         missed = any(verdict.met is False for verdict in self.verdicts)
         return not missed and not any(one.failed for one in self.outcomes)
 

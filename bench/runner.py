@@ -65,7 +65,7 @@ def _taken(workload: Workload, made: Field, rounds: int, turns: _Turns) -> list[
 
 @dataclass(slots=True)
 class _Turns:
-    """What is told of all turns: whether this product failed in one, its callers' share of a processor, the waits."""
+    """What is told of all turns: whether we or a floor failed in one, our callers' share of a processor, the waits."""
 
     ground: Ground
     made: Field
@@ -85,7 +85,7 @@ class _Turns:
             note = f"{contestant.name} failed: {error}"
             self.made.notes.append(note if contestant.kind is not Kind.PEER else note[:300])
             self.say(note)
-            self.failed |= ours
+            self.failed |= contestant.kind is not Kind.PEER
             return None
         if ours:
             cpu, wall = self.callers[contestant.name]

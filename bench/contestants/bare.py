@@ -30,17 +30,18 @@ class Bare:
 
 @contextmanager
 def bare_view(ground: Ground) -> Iterator[Bare]:
-    url, redis_url, port = ground.database("bare"), ground.redis(), free_port()
+    url, port = ground.database("bare"), free_port()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLE)
-    environment = {
-        **ground.stack.environment,
-        **EMBEDDED,
-        "DATABASE_URL": url,
-        "REDIS_URL": redis_url,
-        "PORT": str(port),
-        "DJANGO_SETTINGS_MODULE": "bench.bare.settings",
-    }
     address = f"http://127.0.0.1:{port}"
-    with serving("bare", ground.stack.data, environment, address, "/rows"):
-        yield Bare(address)
+    with ground.redis() as redis_url:
+        environment = {
+            **ground.stack.environment,
+            **EMBEDDED,
+            "DATABASE_URL": url,
+            "REDIS_URL": redis_url,
+            "PORT": str(port),
+            "DJANGO_SETTINGS_MODULE": "bench.bare.settings",
+        }
+        with serving("bare", ground.stack.data, environment, address, "/rows"):
+            yield Bare(address)
