@@ -112,6 +112,8 @@ DATABASES = {
             "keepalives_count": 3,
             "tcp_user_timeout": 30_000,
             "application_name": "traceway",
+            # Of what contract/prepared.py sends; the ORM's own cursors prepare nothing.
+            "prepare_threshold": 0,
             **_database.get("OPTIONS", {}),
         },
     }

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from contract import json_values
 from contract.away import at_hand, brought_so_far
 from contract.identifiers import id_at, new_id, run_name
 from contract.json_values import JSON
+from contract.prepared import prepared
 from contract.problems import FieldProblem, InvalidContent
 from executions import transitions
 from executions.announce import announce
@@ -69,7 +71,10 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be run. `input_at` is the JSON Pointer of the member that problems with the input are told of."""
+    """What is to be run. `input_at` is the JSON Pointer of the member that problems with the input are told of.
+
+    `now` is the database's clock, where it was read with what is to be run.
+    """
 
     version: WorkflowVersion
     origin: Origin
@@ -81,6 +86,7 @@ class Request:
     client_safe_metadata: dict[str, JSON] = field(default_factory=dict)
     orchestrated: Orchestrated | None = None
     parent: Parent | None = None
+    now: datetime | None = None
 
 
 def checked_spec(request: Request, unkept: Spec | None = None) -> Spec:
@@ -113,14 +119,16 @@ def _create(tenant: Tenant, request: Request) -> Execution:
     spec = checked_spec(request)
     price = spec.price if request.parent is None else None
     key = _concurrency_key(request, spec)
+    if price is None:
+        # One statement, and so whole without a transaction around it.
+        execution = _insert(tenant, request, spec, key, None)
+        Execution._meta.get_field("payment").set_cached_value(execution, None)
+        transaction.on_commit(announce)
+        return execution
     with transaction.atomic(savepoint=False):
-        order = None if price is None else open_order(tenant, price)
+        order = open_order(tenant, price)
         execution = _insert(tenant, request, spec, key, order)
-        if order is not None:
-            execution.payment = place(order, execution)
-        else:
-            Execution._meta.get_field("payment").set_cached_value(execution, None)
-            transaction.on_commit(announce)
+        execution.payment = place(order, execution)
     return execution
 
 
@@ -146,7 +154,7 @@ def _concurrency_key(request: Request, spec: Spec) -> str | None:
 def _insert(
     tenant: Tenant, request: Request, spec: Spec, concurrency_key: str | None, order: Payment | None
 ) -> Execution:
-    now, queued = database_now(), order is None
+    now, queued = request.now or database_now(), order is None
     execution_id = _stored_under(tenant, request) or id_at(now)
     standing = Standing(
         status=Status.QUEUED if queued else Status.AWAITING_PAYMENT,
@@ -183,10 +191,10 @@ def _insert(
     ]
     events, execution.chain_head = chain(str(execution_id), 0, GENESIS, happenings, now)
     execution.event_sequence = events[-1].sequence
-    with connection.cursor() as cursor:
-        transitions.insert(cursor, keys, standing, events)
     _refer(submission)
-    submission.save(force_insert=True)
+    asked = {name: getattr(submission, name) for name in transitions.ASKED}
+    with prepared() as cursor:
+        transitions.insert(cursor, keys, standing, events, asked)
     return execution
 
 

@@ -25,15 +25,19 @@ class Cursor(Protocol):
     def fetchone(self) -> Any: ...
 
 
-def insert(cursor: Cursor, execution: dict[str, Any], standing: Standing, events: list[EventRow]) -> None:
-    """Create an execution in a status that CREATED allows; `execution` holds what never changes."""
+def insert(
+    cursor: Cursor, execution: dict[str, Any], standing: Standing, events: list[EventRow], asked: dict[str, Any]
+) -> None:
+    """Create an execution in a status that CREATED allows; `execution` holds what never changes, `asked` the
+    submission: each column of ASKED."""
     if standing.status not in CREATED:
         raise IllegalMove("create", standing.status)
-    head = events[-1]
+    head, columns = events[-1], _columns(standing)
     cursor.execute(
         _INSERT,
-        execution
-        | _columns(standing)
+        asked
+        | execution
+        | {name: columns[name] for name in _AT_FIRST}
         | {"sequence": head.sequence, "head": head.hash, "now": head.created_at}
         | {"events": json_values.dump(_event_rows(events))},
     )
@@ -313,13 +317,47 @@ _PARTS = {
 )""",
 }
 
+ASKED = (
+    "source_system",
+    "source_entity_type",
+    "source_entity_id",
+    "external_ref",
+    "idempotency_key",
+    "initiated_by_type",
+    "initiated_by_id",
+    "request_id",
+    "input",
+    "parameters",
+    "client_safe_metadata",
+    "agent_id",
+    "timeout_seconds",
+    "application_id",
+    "template_id",
+    "application_data",
+    "outcome_expression",
+    "parent_id",
+    "parent_step",
+    "parent_turn",
+    "root",
+    "depth",
+)
+"""The columns of a submission, beside its execution and its tenant."""
+
+_AT_FIRST = ("status", "intent", "steps_left", "steps_ready", "due_at", "run_id", "queued_at")
+"""What of a standing a new execution can have. With more than 50 parameters psycopg reads the text anew each time."""
+
 _INSERT = f"""
 WITH made AS (
   INSERT INTO execution (id, tenant_id, workflow_id, version_id, priority, concurrency_key,
-    seq, event_sequence, chain_head, created_at, updated_at, {", ".join(_STANDING)})
+    event_sequence, chain_head, created_at, updated_at, {", ".join(_AT_FIRST)},
+    seq, steps_running, steps_waiting, steps_made, tries, compensating)
   VALUES (%(id)s, %(tenant_id)s, %(workflow_id)s, %(version_id)s, %(priority)s, %(concurrency_key)s,
-    0, %(sequence)s, %(head)s, %(now)s, %(now)s, {", ".join(f"%({name})s" for name in _STANDING)})
+    %(sequence)s, %(head)s, %(now)s, %(now)s, {", ".join(f"%({name})s" for name in _AT_FIRST)},
+    0, 0, 0, FALSE, 0, FALSE)
   RETURNING id, event_xid
+), asked AS (
+  INSERT INTO submission (execution_id, tenant_id, {", ".join(ASKED)})
+  VALUES (%(id)s, %(tenant_id)s, {", ".join(f"%({name})s" for name in ASKED)})
 )
 {_TELL.format(source="made")}"""
 

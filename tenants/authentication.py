@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 
 from contract.identifiers import parse_id
+from contract.prepared import one_row
 from contract.problems import FieldProblem, Forbidden, Unauthenticated
 from tenants import issuers, scopes
 from tenants.models import ApiKey, Tenant
@@ -140,13 +143,14 @@ def _given(request: HttpRequest) -> Iterator[str]:
 
 
 def _of_key(text: str) -> Credential:
-    row = _live_key(hash_of(text))
+    row = one_row(_LIVE_KEY, {"hash": hash_of(text)})
     if row is None:
         raise _refused()
-    _record_use(row)
-    return Credential(
-        API_KEY, str(row.id), row.name, row.tenant, frozenset(row.scopes), row.expires_at, row.rate_limit_per_minute
-    )
+    key_id, name, granted, expires_at, limit, use_is_old, *tenant = row
+    if use_is_old:
+        _record_use(key_id)
+    owner = Tenant.from_db(DEFAULT_DB_ALIAS, _OF_TENANT, tenant)
+    return Credential(API_KEY, str(key_id), name, owner, frozenset(granted), expires_at, limit)
 
 
 def _of_token(text: str) -> Credential:
@@ -161,17 +165,20 @@ def _of_token(text: str) -> Credential:
     )
 
 
-def _live_key(digest: str) -> ApiKey | None:
-    unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
-    rows = ApiKey.objects.select_related("tenant").annotate(now=Now())
-    return rows.filter(unexpired, hash=digest, revoked_at__isnull=True).first()
-
-
-def _record_use(row: Any) -> None:
+def _record_use(key_id: UUID) -> None:
     """Write the last use down, but not for each request: the row of a busy key would be all that is ever written."""
-    if row.last_used_at is None or row.now - row.last_used_at > _USE_IS_RECORDED_EVERY:
-        ApiKey.objects.filter(id=row.id, last_used_at=row.last_used_at).update(last_used_at=Now())
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - _USE_IS_RECORDED_EVERY)
+    ApiKey.objects.filter(stale, id=key_id).update(last_used_at=Now())
 
 
 def _refused() -> Unauthenticated:
     return Unauthenticated("a valid API key or token is required", headers=CHALLENGE)
+
+
+_OF_TENANT = ("id", "slug", "name", "rate_limit_per_minute", "created_at")
+_LIVE_KEY = f"""
+SELECT k.id, k.name, k.scopes, k.expires_at, k.rate_limit_per_minute,
+  k.last_used_at IS NULL OR statement_timestamp() - k.last_used_at > interval '{_USE_IS_RECORDED_EVERY}',
+  {", ".join(f"t.{name}" for name in _OF_TENANT)}
+FROM tenants_apikey k JOIN tenants_tenant t ON t.id = k.tenant_id
+WHERE k.hash = %(hash)s AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > statement_timestamp())"""

@@ -23,6 +23,7 @@ Refusals are raised (contract/problems.py); what they look like is config/errors
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar, cast
@@ -67,6 +68,7 @@ class Rules:
     query: Query[Any] = _NO_PARAMETERS
     limit: int = BODY_LIMIT
     keyless: bool = False
+    whole: bool = False
     headers: Mapping[str, Schema] = field(default_factory=dict)
 
     def body_schema(self) -> Schema | None:
@@ -84,18 +86,20 @@ def takes(
     query: Query[Any] = _NO_PARAMETERS,
     limit: int = BODY_LIMIT,
     keyless: bool = False,
+    whole: bool = False,
     headers: Mapping[str, Schema] = MappingProxyType({}),
 ) -> Callable[[Action], Action]:
     """Declares an action of a Door. Without this, a method of it answers nothing but a 500.
 
     `scope`: what the credential must have (None: any good one will do). `body`: the JSON of a mutation to self.input;
     `shape`: what it takes, where it is not the `read` of a Shape. `query`: the QueryDict to self.query. `limit`: the
-    most bytes of the body. `keyless`: takes no idempotency key. For the OpenAPI document: `headers` that the action
-    reads, and its `answers`.
+    most bytes of the body. `keyless`: takes no idempotency key. `whole`: all that it writes it writes last, in one
+    statement or in its own transaction, so that without a key none is opened around it. For the OpenAPI document:
+    `headers` that the action reads, and its `answers`.
     """
 
     def declare(action: Action) -> Action:
-        action.rules = Rules(scope, answers, body, shape, query, limit, keyless, headers)  # type: ignore[attr-defined]
+        action.rules = Rules(scope, answers, body, shape, query, limit, keyless, whole, headers)  # type: ignore[attr-defined]
         return action
 
     return declare
@@ -218,7 +222,7 @@ class Door(ViewSet):
     def _mutate(self, act: Callable[[], Answer]) -> Answer:
         key = self.idempotency_key()
         if key is None:
-            with transaction.atomic():
+            with nullcontext() if self.rules.whole else transaction.atomic():
                 return act()
         field = f"header.{HEADER}" if HEADER in self.request.headers else f"/{self.key_member}"
         once = Once(self.tenant.id, str(self.request.method), self.request.path, key, self._body_digest(), field)

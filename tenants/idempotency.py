@@ -13,12 +13,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.models.functions import Now
+from django.db import transaction
 
 from contract import json_values
 from contract.http import Answer
 from contract.json_values import JSON
+from contract.prepared import Row, prepared, together
 from contract.problems import Conflict, FieldProblem, InvalidInput
 from tenants.models import IdempotentRequest
 
@@ -83,8 +83,9 @@ def at_most_once(once: Once, act: Callable[[], Answer], revive: Callable[[JSON],
     deadline = time.monotonic() + TWIN_WAITS
     while True:
         with transaction.atomic():
-            if _try_lock(once.lock):
-                return _replayed(once, revive) or _stored(once, act())
+            locked, row = _claimed(once)
+            if locked:
+                return (row and _replayed(once, row, revive)) or _stored(once, act())
         if time.monotonic() > deadline:
             message = "a request with this idempotency key is still being carried out"
             raise Conflict(message, reason="idempotency_in_progress", headers={"Retry-After": "1"})
@@ -109,43 +110,46 @@ def _decoded(header: str) -> str:
         return header
 
 
-def _try_lock(number: int) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
-        return bool(cursor.fetchone()[0])
+def _claimed(once: Once) -> tuple[bool, Row | None]:
+    """Whether this transaction has the key's lock now, and the answer that was stored before it had it, if any."""
+    named: dict[str, Any] = {"tenant": once.tenant, "method": once.method, "path": once.path, "key": once.key}
+    with together():
+        # Two statements: what one sees is older than its own lock.
+        lock, find = prepared(), prepared()
+        lock.execute(_LOCK, {"lock": once.lock})
+        find.execute(_FIND, named)
+    locked: Row = lock.fetchone() or (False,)
+    return locked[0], find.fetchone()
 
 
-def _replayed(once: Once, revive: Callable[[JSON], JSON]) -> Answer | None:
-    rows = IdempotentRequest.objects.filter(
-        tenant_id=once.tenant, method=once.method, path=once.path, key=once.key
-    ).annotate(forgotten_before=Now() - KEPT_FOR)
-    row = rows.first()
-    if row is None:
+def _replayed(once: Once, row: Row, revive: Callable[[JSON], JSON]) -> Answer | None:
+    row_id, body_digest, status, headers, text, forgotten = row
+    if forgotten:
+        IdempotentRequest.objects.filter(id=row_id).delete()
         return None
-    if row.created_at < row.forgotten_before:
-        row.delete()
-        return None
-    if row.body_digest != once.body_digest:
+    if body_digest != once.body_digest:
         message = "this idempotency key was used with another body"
         problem = FieldProblem(once.key_field, "idempotency_key_reused", message)
         raise Conflict(message, reason=problem.code, fields=[problem])
-    body = revive(json_values.load(row.text)) if row.text else None
-    return Answer(body, row.status, headers={**row.headers, REPLAYED: "true"})
+    body = revive(json_values.load(text)) if text else None
+    return Answer(body, status, headers={**json_values.load(headers), REPLAYED: "true"})
 
 
 def _stored(once: Once, answer: Answer) -> Answer:
     if not 200 <= answer.status_code < 300:
         return answer
-    IdempotentRequest.objects.create(
-        tenant_id=once.tenant,
-        method=once.method,
-        path=once.path,
-        key=once.key,
-        body_digest=once.body_digest,
-        status=answer.status_code,
-        headers=_headers(answer.items()),
-        text="" if answer.data is None else json_values.dump(without(answer.data, answer.unstored)),
-    )
+    stored: dict[str, Any] = {
+        "tenant": once.tenant,
+        "method": once.method,
+        "path": once.path,
+        "key": once.key,
+        "body_digest": once.body_digest,
+        "status": answer.status_code,
+        "headers": json_values.dump(_headers(answer.items())),
+        "text": "" if answer.data is None else json_values.dump(without(answer.data, answer.unstored)),
+    }
+    with prepared() as cursor:
+        cursor.execute(_STORE, stored)
     return answer
 
 
@@ -164,3 +168,13 @@ def _nulled(body: JSON, tokens: list[str]) -> JSON:
     if not tokens:
         return None
     return {**body, tokens[0]: _nulled(body[tokens[0]], tokens[1:])}
+
+
+_LOCK = "SELECT pg_try_advisory_xact_lock(%(lock)s::bigint)"
+_FIND = f"""
+SELECT id, body_digest, status, headers, text, created_at < statement_timestamp() - interval '{KEPT_FOR.days} days'
+FROM tenants_idempotentrequest
+WHERE tenant_id = %(tenant)s AND method = %(method)s AND path = %(path)s AND key = %(key)s"""
+_STORE = """
+INSERT INTO tenants_idempotentrequest (tenant_id, method, path, key, body_digest, status, headers, text)
+VALUES (%(tenant)s, %(method)s, %(path)s, %(key)s, %(body_digest)s, %(status)s, %(headers)s, %(text)s)"""

@@ -17,7 +17,7 @@ from contract.queries import identifier, listing, one_of, parameters, text, time
 from contract.schema import listed
 from contract.shapes import ABSENT, FreeObject, Shape, Text
 from contract.timestamps import wire
-from executions.agents import agent_of, check_agents
+from executions.agents import check_agents
 from executions.api.answers import CREATED_EXECUTION, EVENT, EXECUTION, EXECUTION_STEPS, READ_EXECUTION
 from executions.api.origins import origin_at
 from executions.api.waiting import PREFER, WaitingDoor
@@ -40,7 +40,7 @@ from executions.steps import SteppedOn, steps_from
 from executions.telling import EVENTS, STATUSES, body_of, event_message
 from tenants.door import Door, takes
 from workflows import catalog
-from workflows.models import WorkflowVersion
+from workflows.live import Live, live
 
 METADATA_LIMIT = 16 * 1024
 EVENTS_SHOWN = 100
@@ -94,17 +94,17 @@ class ExecutionDoor(WaitingDoor):
         "executions:write",
         body=read_creation,
         shape=CreateExecution,
+        whole=True,
         headers=PREFER,
         answers=shown(CREATED_EXECUTION, "It was created.", headers=PAYMENT_LINK, refuses=(404,)),
     )
     def create(self) -> Answer:
         """Run a workflow, or have it wait for its payment."""
         given = self.input
-        version = named_version(self, given["workflowId"])
-        agent = agent_of(self.tenant, version.workflow)
-        check_agents(self.tenant, agent, catalog.spec_of(version.id))
+        runs = named_workflow(self, given["workflowId"])
+        check_agents(self.tenant, runs.agent, catalog.spec_of(runs.version.id))
         request = Request(
-            version=version,
+            version=runs.version,
             origin=origin_at(
                 self,
                 given["sourceSystem"],
@@ -114,7 +114,8 @@ class ExecutionDoor(WaitingDoor):
             ),
             input=given["requestPayload"],
             input_at="/requestPayload",
-            agent=agent,
+            agent=runs.agent,
+            now=runs.now,
             client_safe_metadata=given["clientSafeMetadata"],
         )
         return self.reached(create_execution(self.tenant, request))
@@ -184,10 +185,10 @@ class ExecutionDoor(WaitingDoor):
         return self.ok({"items": [show_step(step) for step in steps[:limit]], "nextCursor": more})
 
 
-def named_version(door: Door, workflow_id: str) -> WorkflowVersion:
-    """The version that a body's workflowId names. Raises UnknownReference, or Conflict where it may not be run."""
+def named_workflow(door: Door, workflow_id: str) -> Live:
+    """What runs of the workflow that a body names. Raises UnknownReference, or Conflict where it may not be run."""
     try:
-        return catalog.live_version(door.tenant, workflow_id)
+        return live(door.tenant, workflow_id)
     except NotFound as refusal:
         problem = FieldProblem("/workflowId", refusal.reason, refusal.message)
         raise UnknownReference(refusal.message, fields=[problem]) from refusal

@@ -99,7 +99,7 @@ class Contents:
             if brought_so_far() is not None:
                 raise unfetched
             unfetched.bring()
-            found |= {reference.column(): unfetched.texts[reference.digest] for reference in wanted}
+            found |= {reference.column(): unfetched.by_digest[reference.digest] for reference in wanted}
         return [found[column] for column in columns]
 
     def keep(self, place: Place, text: str) -> None:
@@ -129,8 +129,8 @@ class Contents:
         if wanted.dropped:
             raise Unavailable(place, wanted, "dropped")
         for away in brought_so_far() or ():
-            if isinstance(away, Unfetched) and away.place == place and wanted.digest in away.texts:
-                return away.texts[wanted.digest]
+            if isinstance(away, Unfetched | Unstored) and away.place == place and wanted.digest in away.by_digest:
+                return away.by_digest[wanted.digest]
         key = place.execution, wanted.digest
         with self._lock:
             if key in self._kept:
@@ -155,6 +155,11 @@ class Unstored(Away):
         self.texts = texts
         self._contents = contents
 
+    @property
+    def by_digest(self) -> Mapping[str, str]:
+        """Once they are kept they are at hand too, for whoever shows what was made of them."""
+        return {refer(text).digest: text for text in self.texts}
+
     def bring(self) -> None:
         """Raises Unreachable."""
         for text in self.texts:
@@ -162,16 +167,16 @@ class Unstored(Away):
 
 
 class Unfetched(Away):
-    """Texts are wanted whose contents are not at hand; `texts` by digest, once they were brought."""
+    """Texts are wanted whose contents are not at hand; `by_digest` they are once they were brought."""
 
     def __init__(self, contents: Contents, place: Place, wanted: Collection[Reference]) -> None:
         super().__init__(f"{len(wanted)} payloads of the execution {place.execution} are to be fetched")
         self.place = place
-        self.texts: dict[str, str] = {}
+        self.by_digest: dict[str, str] = {}
         self._contents = contents
         self._wanted = wanted
 
     def bring(self) -> None:
         """Raises Unavailable, Unreachable."""
         for wanted in self._wanted:
-            self.texts[wanted.digest] = self._contents.fetch(self.place, wanted)
+            self.by_digest[wanted.digest] = self._contents.fetch(self.place, wanted)

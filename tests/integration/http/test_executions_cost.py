@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from executions.models import Execution, Submission
+from executions.payloads.contents import Contents
 from tests.integration.engine.world import noop
 from tests.integration.http.arranging import (
     EXECUTE,
@@ -19,14 +20,14 @@ from tests.integration.http.arranging import (
     published,
     template,
 )
-from tests.integration.http_client import Caller
+from tests.integration.http_client import Caller, caller
 
 LIST = "/v1/executions"
 
 
 @contextmanager
 def statements(count: int) -> Iterator[None]:
-    """Exactly so many, beside those that open and close transactions."""
+    """Exactly so many, beside savepoints; in a test's own transaction none begins or ends one."""
     with CaptureQueriesContext(connection) as captured:
         yield
     written = [found["sql"][:160] for found in captured if "SAVEPOINT" not in found["sql"]]
@@ -37,18 +38,41 @@ def test_a_creation_costs_the_same_whatever_the_workflows_size(alice: Caller) ->
     small, large = published(alice), published(alice, [noop(f"s{number}") for number in range(50)])
     for workflow_id in (small, large):
         created(alice, workflow_id)
-        with statements(6):
+        with statements(3):
             created(alice, workflow_id)
-        with statements(9):
+        with statements(6):
             created(alice, workflow_id, idempotencyKey=workflow_id)
         with statements(3):
             created(alice, workflow_id, idempotencyKey=workflow_id)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_only_a_creation_with_a_key_opens_a_transaction() -> None:
+    alice = caller("alice")
+    workflow_id = published(alice)
+    created(alice, workflow_id)
+    for key, count in ((None, 3), ("k", 8), ("k", 5)):
+        with statements(count):
+            created(alice, workflow_id, idempotencyKey=key)
+
+
+def test_what_was_stored_for_a_creation_is_at_hand_for_its_answer(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not created again because its payload, which others crowd out of the process, would have to be fetched."""
+    workflow_id, payload = published(alice), {"text": "x" * 300_000}
+    created(alice, workflow_id)
+    monkeypatch.setattr(Contents, "_remember", lambda *_: None)
+    with statements(5):
+        made = created(alice, workflow_id, requestPayload=payload)
+    assert made["execution"]["requestPayload"] == payload
+    assert Execution.objects.count() == 2
+
+
 def test_a_data_orchestration_costs_a_fixed_number_of_statements(alice: Caller) -> None:
     body = {"template_id": template(alice, published(alice)), "application_id": application(alice, amount=1)}
     alice.post(EXECUTE, body)
-    with statements(8):
+    with statements(7):
         assert alice.post(EXECUTE, body).status_code == 200
 
 

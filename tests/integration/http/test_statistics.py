@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -10,11 +11,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from executions import creation
+from executions.api import executions
 from executions.models import Execution
 from executions.states import Status
 from tests.integration.http.arranging import created, published
 from tests.integration.http_client import Caller
+from workflows.live import live
 
 STATS = "/v1/executions/stats"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,7 +35,7 @@ def stats(alice: Caller, start: datetime, end: datetime, **query: str) -> Any:
 
 def at(alice: Caller, workflow_id: str, moment: datetime, status: Status, seconds: float | None = None) -> None:
     """An execution that was created then, and stands so; one that has ended took so many seconds."""
-    with patch.object(creation, "database_now", lambda: moment):
+    with patch.object(executions, "live", lambda *named: replace(live(*named), now=moment)):
         made = Execution.objects.filter(id=created(alice, workflow_id)["execution"]["id"])
     started = None if seconds is None else moment + timedelta(seconds=1)
     finished = None if started is None else started + timedelta(seconds=seconds or 0)

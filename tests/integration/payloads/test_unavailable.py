@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from contract.away import Unreachable
+from executions import transitions
 from executions.commands import resume
-from executions.models import Execution, Submission
+from executions.models import Execution
 from executions.payloads import retention
 from executions.payloads.contents import Unavailable
 from executions.payloads.objects import StoredObjects
@@ -103,14 +104,12 @@ def test_a_crash_between_store_and_commit_leaves_an_object_and_nothing_that_name
     alice: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workflow = published(alice, [SIZE])
-    save = Submission.save
 
-    def crash_once_stored(self, *given, **named):  # type: ignore[no-untyped-def]
-        assert refers(self.input)
-        save(self, *given, **named)
+    def crash_once_stored(*given):  # type: ignore[no-untyped-def]
+        assert refers(given[-1]["input"])
         raise RuntimeError("the process is gone")
 
-    monkeypatch.setattr(Submission, "save", crash_once_stored)
+    monkeypatch.setattr(transitions, "insert", crash_once_stored)
     with pytest.raises(RuntimeError):
         submitted(alice, workflow, {"text": large()})
 
