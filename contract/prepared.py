@@ -6,11 +6,13 @@ a text that is sent again costs neither compiling nor planning. What is not hot 
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
-from django.db import connection
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 
@@ -27,10 +29,7 @@ class _Cursor(ServerBindingCursor):
 
 def prepared() -> CursorWrapper:
     """A cursor whose statements are prepared (DATABASES sets prepare_threshold); what it raises is Django's."""
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    made: Any = _Cursor
-    database: Any = connection
+    database, made = _connected(), cast("Any", _Cursor)
     cursor: CursorWrapper = database._prepare_cursor(made(database.connection))
     return cursor
 
@@ -41,9 +40,7 @@ def together() -> Iterator[None]:
 
     A transaction that begins here begins with it. What a cursor found can be fetched afterwards.
     """
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    database: Any = connection
+    database = _connected()
     with database.wrap_database_errors, database.connection.pipeline():
         yield
 
@@ -54,3 +51,25 @@ def one_row(statement: str, parameters: Mapping[str, Any]) -> Row | None:
         cursor.execute(statement, parameters)
         row: Row | None = cursor.fetchone()
     return row
+
+
+def _connected() -> Any:
+    """This thread's connection itself, once and not by its proxy, which looks it up each time it is asked for."""
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    if database.connection is not None and not _has_news(database.connection):
+        database.health_check_done = True
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    return database
+
+
+def _has_news(link: psycopg.Connection[Any]) -> bool:
+    """Whether the server closed the connection or told something unasked, so that Django has to ask it how it is.
+
+    That costs a round trip in each request; a look at the socket costs none, and finds the same.
+    """
+    if link.closed:
+        return True
+    watched = select.poll()
+    watched.register(link.fileno(), select.POLLIN)
+    return bool(watched.poll(0))

@@ -6,13 +6,13 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable
+from functools import cache
 from uuid import UUID
 
 
 def client_token(secret: str, execution_id: UUID) -> str:
     """`ct_<kid>_` + base64url(HMAC-SHA256(token key, execution id)); the kid names the key without telling it."""
-    key = hmac.digest(secret.encode(), b"traceway.client_token", "sha256")
-    kid = hashlib.sha256(key).hexdigest()[:8]
+    key, kid = _token_key(secret)
     signature = hmac.digest(key, str(execution_id).encode(), "sha256")
     return f"ct_{kid}_{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
@@ -22,3 +22,9 @@ def is_client_token(token: str, secrets: Iterable[str], execution_id: UUID) -> b
     given = token.encode("utf-8", "surrogatepass")
     matches = [hmac.compare_digest(client_token(secret, execution_id).encode(), given) for secret in secrets]
     return any(matches)
+
+
+@cache
+def _token_key(secret: str) -> tuple[bytes, str]:
+    key = hmac.digest(secret.encode(), b"traceway.client_token", "sha256")
+    return key, hashlib.sha256(key).hexdigest()[:8]
