@@ -29,7 +29,7 @@ demo: $(VENV)/installed
 
 test: lint
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/acceptance --ignore tests/chaos
-	@$(BIN)/python -m pytest tests/acceptance tests/chaos
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance tests/chaos
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff check $(CODE)

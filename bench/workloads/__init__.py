@@ -25,14 +25,15 @@ from bench.workloads import (
     tuning,
 )
 
+# The API first: its connections and those of peers that have begun are more than the server has room for.
 WORKLOADS: tuple[Workload, ...] = (
+    api.WORKLOAD,
     chain40.WORKLOAD,
     pure40.WORKLOAD,
     one_step.WORKLOAD,
     many.WORKLOAD,
     tuning.WORKLOAD,
     start.WORKLOAD,
-    api.WORKLOAD,
     cost.WORKLOAD,
     recording.WORKLOAD,
     growth.WORKLOAD,
