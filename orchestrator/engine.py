@@ -185,8 +185,11 @@ class Engine:
             return None
 
     def _record_locked(self, claim: Claim, outcome: Outcome, more: bool) -> _Found:
+        """What comes after is loaded with it for a process that was alone with the execution, and so may go on soon."""
+        spec, index = claim.runnable.spec, claim.step.index
+        around = reach(spec, index, NEIGHBOURHOOD) if self._known is None else ahead(spec, index, AHEAD)
         with self.store.session() as session:
-            loaded = session.lock(claim.execution_id, ahead(claim.runnable.spec, claim.step.index, AHEAD))
+            loaded = session.lock(claim.execution_id, around)
             return _NOTHING if loaded is None else self._record_in(session, loaded, claim, outcome, more)
 
     def _record_in(self, session: Session, loaded: Loaded, claim: Claim, outcome: Outcome, more: bool) -> _Found:
