@@ -141,6 +141,7 @@ class _PostgresSession:
         self._sent: list[psycopg.Cursor[Any]] = []
         self._applied = True
         self._begun = False
+        self._wrote = False
         self.ended = False
 
     def lock(self, execution_id: UUID, indexes: Collection[int]) -> Loaded | None:
@@ -270,7 +271,7 @@ class _PostgresSession:
     def leave(self) -> None:
         """End a transaction that was not committed. After a rollback psycopg forgets every prepared statement; where
         nothing is staged, a commit writes as little."""
-        if self._sent:
+        if self._wrote:
             self._connection.rollback()
         else:
             self._connection.commit()
@@ -293,6 +294,7 @@ class _PostgresSession:
             cursor: psycopg.Cursor[Any] = self._connection.cursor(row_factory=psycopg.rows.tuple_row)
             transitions.apply(cursor, change, self.carrier)
             self._sent.append(cursor)
+            self._wrote = True
         self._unsent.clear()
 
     def _texts(self, execution_id: UUID, columns: Sequence[str]) -> list[str]:

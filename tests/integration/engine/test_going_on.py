@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from executions import postgres_store
+from executions.change import Change
 from executions.commands import ending, pausing
 from executions.models import Execution
 from orchestrator.outcomes import Claim, Succeeded
@@ -92,6 +93,22 @@ def test_another_execution_is_not_gone_on_with_when_the_first_was_changed(alice:
     with while_carried_out({"one": touch}) as world:
         world.drain()
         assert world.engine.held.all() == []
+    assert ended(first) == ended(second) == ("workflow_succeeded", None)
+
+
+def test_what_is_staged_and_not_committed_is_undone_however_the_session_went_on(alice: Tenant, world: World) -> None:
+    """A session that looked for another execution has asked whether its change applied, and still committed nothing."""
+    first, second = (submitted(alice, published(alice, [noop(name)])) for name in ("one", "two"))
+    with world.store.session() as session:
+        loaded = session.take()
+        assert loaded is not None
+        change = Change(loaded.row, loaded.now, loaded.row.standing._replace(due_at=None), (), ())
+        session.stage(change)
+        taken = session.take()
+    assert taken is not None
+    assert {loaded.row.id, taken.row.id} == {first.id, second.id}
+    assert set(Execution.objects.values_list("seq", flat=True)) == {0}
+    world.drain()
     assert ended(first) == ended(second) == ("workflow_succeeded", None)
 
 
