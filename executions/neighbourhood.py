@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from workflows.effects import Effect
 from workflows.spec import COMPENSATIONS, Spec, StepSpec
 
@@ -29,6 +31,16 @@ def ahead(spec: Spec, index: int, limit: int) -> frozenset[int]:
         following = following[: limit - len(seen)]
         seen.update(dict.fromkeys(following))
         pending += following
+    return frozenset(seen)
+
+
+def onwards(spec: Spec, indexes: Iterable[int], limit: int) -> frozenset[int]:
+    """What the ends of these can touch, one after the other, to about `limit` steps."""
+    seen: set[int] = set()
+    for index in indexes:
+        if len(seen) >= limit:
+            break
+        seen |= reach(spec, index, limit)
     return frozenset(seen)
 
 

@@ -156,9 +156,10 @@ class _PostgresSession:
         self._places[known.row.id] = Place(known.row.tenant_id, known.row.id)
         return None if now is None else replace(known, now=now)
 
-    def take(self) -> Loaded | None:
+    def take(self, avoided: Collection[UUID]) -> Loaded | None:
         self._begin()
-        row = self._connection.execute(statements.TAKE, {"now": self._now}).fetchone()
+        parameters = {"now": self._now, "avoided": list(avoided)}
+        row = self._connection.execute(statements.TAKE, parameters).fetchone()
         if not self.applied():
             raise Superseded
         if row is None:

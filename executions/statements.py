@@ -61,7 +61,7 @@ SELECT COALESCE(%(now)s::timestamptz, clock_timestamp()) AS now,
 TAKE = f"""
 SELECT taken.*, COALESCE(%(now)s::timestamptz, clock_timestamp()) AS now FROM ({READ}
   WHERE e.priority = ANY('{{9,8,7,6,5,4,3,2,1,0}}'::smallint[])
-    AND e.due_at <= COALESCE(%(now)s::timestamptz, statement_timestamp())
+    AND e.due_at <= COALESCE(%(now)s::timestamptz, statement_timestamp()) AND e.id <> ALL(%(avoided)s::uuid[])
   ORDER BY e.priority DESC, e.due_at LIMIT 1 FOR NO KEY UPDATE OF e SKIP LOCKED) AS taken"""
 
 RESULTS = """

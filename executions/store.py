@@ -70,14 +70,17 @@ class Session(Protocol):
         It is not locked: a change to it is applied only if nobody else has changed it since.
         """
 
-    def take(self) -> Loaded | None:
-        """The execution that has been due longest and that nobody locked, no steps loaded; None if nothing is due."""
+    def take(self, avoided: Collection[UUID]) -> Loaded | None:
+        """The execution that has been due longest and that nobody locked, no steps loaded; None if nothing is due.
+
+        None of those that are to be avoided.
+        """
 
     def text(self, execution_id: UUID, column: str) -> str:
         """The JSON text of a column of an execution that this session has locked."""
 
     def steps(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, StepRow]:
-        """More steps of an execution that this session has locked."""
+        """More steps of an execution that this session has locked, or goes on with."""
 
     def results(self, execution_id: UUID, indexes: Collection[int]) -> Mapping[int, Result]:
         """What these steps came to."""

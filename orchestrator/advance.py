@@ -139,6 +139,8 @@ class Advance:
     def _see_to(self, index: int, may_claim: bool) -> None:
         """Take the step up now or, if that has to wait, have it stand as due."""
         look = self.look
+        if look.claim is not None and index in look.draft.due and self._acts(index):
+            return
         may_begin = look.draft.may_begin(index)
         if may_begin and self._may_take_up(look.spec.written(index), may_claim):
             self._prefetch(index)

@@ -23,6 +23,7 @@ def take_in_outcome(look: Look, outcome: Outcome) -> None:
         look.settle()
         _come_late(look, outcome)
         return
+    look.widen(index)
     # Nothing else is to be settled before: from what is recorded nothing follows while an attempt runs.
     match result:
         case Succeeded(output):

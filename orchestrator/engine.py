@@ -15,16 +15,18 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from contract.away import Away, Unreachable, at_hand
+from contract.away import Away, at_hand
 from executions.change import Change, Loaded, RunningAttempt
 from executions.neighbourhood import ahead, reach
 from executions.retry import Failure
 from executions.states import Status
 from executions.store import Session, Store, Superseded
 from orchestrator.advance import Advance
+from orchestrator.crowding import AVOID_SECONDS, SHORT_SECONDS, Crowding
 from orchestrator.held import Held
 from orchestrator.look import AHEAD, NEIGHBOURHOOD, Look
 from orchestrator.outcomes import Claim, Failed, Handed, Limits, NotBegun, Outcome, Succeeded
+from orchestrator.undecided import Delayed, Runnables, Undecided, Unloaded, Wanting
 from workflows.spec import Runnable, WaitProgram
 
 log = structlog.get_logger(__name__)
@@ -33,14 +35,11 @@ OVERDUE_SECONDS = 5.0
 """Whoever takes something older than this first pushes it back, so that what kills or raises cannot block the head."""
 
 
-class Runnables(Protocol):
-    """What a run of a version with these parameters (JSON text) carries out."""
+class Announce(Protocol):
+    """Tell other workers that something is due."""
 
-    def kept(self, version_id: UUID, parameters: str) -> Runnable | None:
-        """At hand, or None."""
-
-    def load(self, version_id: UUID, parameters: str) -> None:
-        """Have it at hand, which may take long: never called in a session."""
+    def __call__(self, after_seconds: float = 0.0) -> None:
+        """Returns at once. What is to be told later is told once, so long after it was asked for last."""
 
 
 CarryOut = Callable[[Claim], Succeeded | Failed | Handed]
@@ -53,13 +52,15 @@ class Engine:
     store: Store
     runnables: Runnables
     carry_out: CarryOut
-    announce: Callable[[], None]
+    announce: Announce
     limits: Limits
     held: Held = field(default_factory=Held)
     _uncertain: bool = False
     taken: int = 0
     """How many executions it found due so far."""
+    crowding: Crowding = field(default_factory=Crowding)
     _known: Loaded | None = None
+    _seq: int = 0
     _idle: bool = False
 
     def drain(self, seconds: float) -> int:
@@ -71,11 +72,19 @@ class Engine:
         while not self._idle and (claim := self._take(until)) is not None:
             while claim is not None:
                 carried += 1
-                outcome = Outcome(claim.execution_id, claim.step.index, claim.number, self.carry_out(claim))
-                claim = self._record(claim, outcome, until)
+                claim = self._record(claim, self._carried_out(claim), until)
         if time.monotonic() >= until:
             self.announce()
+        elif not carried and self.crowding.avoided(time.monotonic()):
+            # It may have been called for what it keeps away from, and nobody else was.
+            self.announce(AVOID_SECONDS)
         return carried
+
+    def _carried_out(self, claim: Claim) -> Outcome:
+        began = time.monotonic()
+        result = self.carry_out(claim)
+        self.crowding.last_seconds = time.monotonic() - began
+        return Outcome(claim.execution_id, claim.step.index, claim.number, result)
 
     def _take(self, until: float) -> Claim | None:
         """Advance executions that are due until one gives something to carry out."""
@@ -95,10 +104,7 @@ class Engine:
             if found is None:
                 return None
             self.taken += 1
-            if found.more_due:
-                self.announce()
-            if found.claim is not None:
-                self._known = found.left
+            if self._left(found) is not None:
                 return found.claim
         return None
 
@@ -113,7 +119,7 @@ class Engine:
     def _take_in_time(self) -> _Found | UUID | None:
         """As _take_once; of one that is overdue, its id alone."""
         with self.store.session() as session:
-            loaded = session.take()
+            loaded = session.take(self.crowding.avoided(time.monotonic()))
             if loaded is None:
                 return None
             return loaded.row.id if _overdue(loaded) else self._advance_taken(session, loaded)
@@ -162,19 +168,22 @@ class Engine:
     def _record_once(self, claim: Claim, outcome: Outcome, until: float) -> Claim | None:
         more = time.monotonic() < until
         found = self._record_known(claim, outcome, more) or self._record_locked(claim, outcome, more)
-        self._known, self._idle = found.left, found.idle
+        self._idle = found.idle
         if found.aside is not None:
             self._set_aside(found.aside)
-        if found.more_due:
-            self.announce()
+        return self._left(found)
+
+    def _left(self, found: _Found) -> Claim | None:
+        """Keep in mind how it was left, and tell others what is left for them."""
+        self._known, self._seq = found.left, found.seq
+        if found.told_after is not None:
+            self.announce(found.told_after)
         return found.claim
 
     def _record_known(self, claim: Claim, outcome: Outcome, more: bool) -> _Found | None:
         """Going on with what this process knows of the execution; None where that does not do."""
-        known, spec = self._known, claim.runnable.spec
+        known = self._known
         if known is None or known.row.id != claim.execution_id:
-            return None
-        if not reach(spec, claim.step.index, NEIGHBOURHOOD) <= known.steps.keys():
             return None
         try:
             with self.store.session() as session:
@@ -193,26 +202,35 @@ class Engine:
             return _NOTHING if loaded is None else self._record_in(session, loaded, claim, outcome, more)
 
     def _record_in(self, session: Session, loaded: Loaded, claim: Claim, outcome: Outcome, more: bool) -> _Found:
-        found = self._decide(session, loaded, outcome, may_claim=more, runnable=claim.runnable)
+        leaves = more and self.crowding.is_crowded(loaded, self._seq)
+        found = self._decide(session, loaded, outcome, may_claim=more and not leaves, runnable=claim.runnable)
+        if leaves:
+            self.crowding.avoid(claim.execution_id, time.monotonic())
+            found = replace(found, told_after=None)
+        elif found.claim is not None and found.told_after is not None and self.crowding.is_short:
+            found = replace(found, told_after=SHORT_SECONDS)
         if found.claim is None and more:
-            try:
-                found = self._take_along(session, found.more_due)
-            except Wanting:
-                found = _Found(None, more_due=True)
-            except Undecided as undecided:
-                found = replace(found, aside=undecided)
+            found = self._with_another(session, found)
         self._commit(session, found.claim)
         return found
 
+    def _with_another(self, session: Session, found: _Found) -> _Found:
+        try:
+            return self._take_along(session, found.told_after is not None)
+        except Wanting:
+            return _MORE
+        except Undecided as undecided:
+            return replace(found, aside=undecided)
+
     def _take_along(self, session: Session, more_due: bool) -> _Found:
         """Another execution in the same transaction, if one is due that needs no special care."""
-        loaded = session.take()
+        loaded = session.take(self.crowding.avoided(time.monotonic()))
         if loaded is None:
-            return _Found(None, more_due, idle=not more_due)
+            return _MORE if more_due else _Found(None, idle=True)
         if _overdue(loaded) or _in_line(loaded):
-            return _Found(None, more_due=True)
+            return _MORE
         found = self._decide(session, loaded, None, may_claim=True)
-        return replace(found, more_due=more_due or found.more_due)
+        return replace(found, told_after=0.0) if more_due else found
 
     def _decide(
         self,
@@ -234,7 +252,8 @@ class Engine:
             raise Wanting(loaded.row.id, away) from away
         except Exception as error:
             raise Undecided(loaded.row.id, error) from error
-        return _Found(decided.claim, decided.more_due, look.left(decided.change))
+        told_after = 0.0 if decided.more_due else None
+        return _Found(decided.claim, told_after, look.left(decided.change), decided.change.before.seq + 1)
 
     def _runnable(self, session: Session, loaded: Loaded) -> Runnable:
         version_id, parameters = loaded.row.version_id, session.text(loaded.row.id, loaded.row.asked.parameters)
@@ -282,71 +301,22 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was claimed, and how that leaves its execution, as far as known; `aside` could not be decided on.
+    """What was claimed, and how that leaves its execution: its `seq` and, as far as known, the rest.
 
-    `idle`: nothing else was due.
+    `told_after`: in how many seconds others are told that something is due, None if nothing is. `aside` could not be
+    decided on. `idle`: nothing else was due.
     """
 
     claim: Claim | None
-    more_due: bool
+    told_after: float | None = None
     left: Loaded | None = None
+    seq: int = 0
     aside: Undecided | None = None
     idle: bool = False
 
 
-_NOTHING = _Found(None, more_due=False)
-
-
-class Unloaded(Away):
-    """The definition of an execution is not at hand: it is compiled with no execution locked."""
-
-    def __init__(self, runnables: Runnables, version_id: UUID, parameters: str) -> None:
-        super().__init__(f"version {version_id} is not loaded")
-        self._load = partial(runnables.load, version_id, parameters)
-
-    def bring(self) -> None:
-        """Raises psycopg.OperationalError, and whatever compiling raises."""
-        self._load()
-
-
-class Undecided(Exception):
-    """Deciding about an execution raised: nothing was staged for it, and it must not block what is due after it."""
-
-    def __init__(self, execution_id: UUID, error: Exception) -> None:
-        super().__init__(f"{type(error).__name__}: {error}"[:500])
-        self.execution_id = execution_id
-        self.error = error
-
-
-class Delayed(Undecided):
-    """It could not be decided now because of what is about this installation, not about the execution."""
-
-
-class Wanting(Away):
-    """Something that the decision about an execution wants is not at hand: nothing was staged for it.
-
-    Where that cannot be had, the execution is as one that cannot be decided on.
-    """
-
-    def __init__(self, execution_id: UUID, away: Away) -> None:
-        super().__init__(str(away))
-        self._execution_id = execution_id
-        self._away = away
-
-    @property
-    def wanted(self) -> Away:
-        return self._away
-
-    def bring(self) -> None:
-        """Raises psycopg.Error, Undecided."""
-        try:
-            self._away.bring()
-        except psycopg.Error:
-            raise
-        except Unreachable as error:
-            raise Delayed(self._execution_id, error) from error
-        except Exception as error:
-            raise Undecided(self._execution_id, error) from error
+_NOTHING = _Found(None)
+_MORE = _Found(None, told_after=0.0)
 
 
 def _overdue(loaded: Loaded) -> bool:

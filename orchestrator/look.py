@@ -11,7 +11,7 @@ from uuid import UUID
 from contract.json_values import JSON
 from executions.change import AgentRow, Change, DueRow, Loaded, StepRow
 from executions.draft import Draft
-from executions.neighbourhood import ahead, reach
+from executions.neighbourhood import ahead, onwards, reach
 from executions.plan import Fact, NeedsSteps
 from executions.store import DUE_WINDOW, Session
 from orchestrator.outcomes import Claim, Limits
@@ -65,6 +65,15 @@ class Look:
             around |= {row.index for row in self.loaded.due}
             self.draft.add_steps(self.session.steps(self.loaded.row.id, around - self.draft.rows.keys()))
 
+    def onwards(self, indexes: Iterable[int]) -> frozenset[int]:
+        return onwards(self.spec, indexes, 2 * AHEAD)
+
+    def widen(self, index: int) -> None:
+        """Load what an end of this step can touch and, where any of that is missing, of those that are due next."""
+        if not reach(self.spec, index, NEIGHBOURHOOD) <= self.draft.rows.keys():
+            wanted = self.onwards([index, *(row.index for row in self.loaded.due)])
+            self.draft.add_steps(self.session.steps(self.loaded.row.id, wanted - self.draft.rows.keys()))
+
     def left(self, change: Change) -> Loaded | None:
         """The execution as this change leaves it, for the process that claimed its only step to go on with.
 
@@ -81,8 +90,8 @@ class Look:
         if is_cut and len(due) < 2:
             return None
         steps: Mapping[int, StepRow] = self.draft.rows
-        if len(steps) > 2 * AHEAD:
-            wanted = ahead(self.spec, claim.step.index, AHEAD) | {row.index for row in due[:AHEAD]}
+        if len(steps) > 4 * AHEAD:
+            wanted = ahead(self.spec, claim.step.index, AHEAD) | self.onwards(row.index for row in due)
             steps = {index: steps[index] for index in wanted if index in steps}
         return Loaded(change.after(), change.now, steps, due[:DUE_WINDOW], (), is_cut)
 

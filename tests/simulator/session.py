@@ -93,7 +93,7 @@ class MemorySession:
         self._memory.now += TICK
         return replace(known, now=self._memory.now)
 
-    def take(self) -> Loaded | None:
+    def take(self, avoided: Collection[UUID]) -> Loaded | None:
         self._process.at("take")
         if self.superseded:
             raise Superseded
@@ -104,6 +104,7 @@ class MemorySession:
             if kept.row.standing.due_at is not None
             and kept.row.standing.due_at <= memory.now
             and memory.is_free(identifier, self)
+            and identifier not in avoided
         ]
         if not due:
             return None

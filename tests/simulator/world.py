@@ -17,6 +17,7 @@ import pytest
 from contract import json_values
 from executions.change import Asked
 from orchestrator import advance, engine
+from orchestrator.crowding import AVOID_SECONDS
 from tests.simulator.callers import Callers
 from tests.simulator.definitions import Pool, pool
 from tests.simulator.effects import Effects
@@ -170,6 +171,8 @@ class World:
             if not any(self.memory.due()):
                 self._jump_to_next_due()
                 self._pass(0.6)
+            else:
+                self._pass(AVOID_SECONDS)
         left = [f"{kept.row.id} {kept.standing}" for kept in self.memory.live()]
         raise Violation(f"{len(left)} executions do not end: {left[0]}")
 
@@ -196,7 +199,10 @@ class World:
 
     # -- what others use
 
-    def announce(self) -> None:
+    def announce(self, after_seconds: float = 0.0) -> None:
+        """A hint, perhaps two. When it comes is up to chance; one for later is given now, or never."""
+        if after_seconds and self.random.random() < self.odds.lose:
+            return
         self.hints = min(MOST_HINTS, self.hints + 1 + (self.random.random() < 0.1))
 
     def create(self, name: str, asked: Asked) -> UUID:

@@ -157,3 +157,30 @@ def test_who_finds_nothing_at_first_does_not_wait(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(tasks, "_process", [process])
     assert tasks.wake() == 0
     assert process.waits == []
+
+
+def test_what_is_to_be_told_later_is_told_then(waits: Waits) -> None:
+    waiting, began = waits(), time.monotonic()
+    announce.Announcer()(0.2)
+    assert waiting.result(LONG / 2)
+    assert time.monotonic() - began >= 0.2
+
+
+def test_what_is_put_off_again_and_again_is_told_once_after_the_last(
+    waits: Waits, queue: str, valkey: redis.Redis
+) -> None:
+    told, waiting = announce.Announcer(), waits()
+    for _ in range(10):
+        told(0.3)
+        last = time.monotonic()
+        time.sleep(0.01)
+    assert waiting.result(LONG / 2)
+    assert time.monotonic() - last >= 0.3
+    assert valkey.llen(f"traceway:{queue}") == 0
+
+
+def test_what_is_told_at_once_does_not_wait_for_what_is_told_later(waits: Waits) -> None:
+    told, waiting = announce.Announcer(), waits()
+    told(LONG)
+    told()
+    assert waiting.result(LONG / 2)

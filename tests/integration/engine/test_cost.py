@@ -171,3 +171,22 @@ def prepared(world: World) -> int:
     assert isinstance(world.engine.store, postgres_store.PostgresStore)
     statement = "SELECT count(*) AS found FROM pg_prepared_statements"
     return int(world.engine.store._connect().execute(statement, prepare=False).fetchall()[0]["found"])
+
+
+def test_a_step_of_many_that_are_ready_costs_little_more_than_one_of_a_chain(
+    alice: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the steps that are due can touch is loaded for many of them at once, without a lock."""
+
+    def after(layer: int, at: int) -> list[str]:
+        return [f"s{layer - 1}_{at}", f"s{layer - 1}_{(at + 1) % 80}"] if layer else []
+
+    layers = [noop(f"s{layer}_{at}", *after(layer, at)) for layer in range(5) for at in range(80)]
+    submitted(alice, warm(alice, world, layers))
+
+    with metered(monkeypatch) as meter:
+        assert world.drain() == 400
+
+    assert meter.commits == 1 + 400
+    assert meter.statements.total() < 1.2 * 400
+    assert meter.round_trips < 1.2 * 400

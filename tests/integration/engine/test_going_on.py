@@ -100,11 +100,11 @@ def test_what_is_staged_and_not_committed_is_undone_however_the_session_went_on(
     """A session that looked for another execution has asked whether its change applied, and still committed nothing."""
     first, second = (submitted(alice, published(alice, [noop(name)])) for name in ("one", "two"))
     with world.store.session() as session:
-        loaded = session.take()
+        loaded = session.take(())
         assert loaded is not None
         change = Change(loaded.row, loaded.now, loaded.row.standing._replace(due_at=None), (), ())
         session.stage(change)
-        taken = session.take()
+        taken = session.take(())
     assert taken is not None
     assert {loaded.row.id, taken.row.id} == {first.id, second.id}
     assert set(Execution.objects.values_list("seq", flat=True)) == {0}

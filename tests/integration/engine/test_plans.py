@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -75,7 +76,7 @@ def test_what_a_step_changes_is_looked_up_by_its_whole_key(
 
 
 def test_what_is_due_is_taken_by_one_scan_in_order(alice: Tenant) -> None:
-    plan = planned(statements.TAKE, {"now": None})
+    plan = planned(statements.TAKE, {"now": None, "avoided": [uuid4()]})
     (scan,) = [node for node in plan if node.get("Index Name") == "execution_due_first"]
     assert "priority = ANY" in scan["Index Cond"]
     assert "due_at <=" in scan["Index Cond"]

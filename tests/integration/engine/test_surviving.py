@@ -259,7 +259,7 @@ def test_steps_left_for_others_are_announced(alice: Tenant, world: World) -> Non
 
     assert world.engine._take(float("inf")) is not None
 
-    assert world.announced == 1
+    assert world.announced == [0.0]
 
 
 def test_the_lease_lists_an_attempt_before_it_is_begun_and_not_after(alice: Tenant) -> None:

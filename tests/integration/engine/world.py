@@ -68,11 +68,11 @@ def submitted(tenant: Tenant, workflow_id: str, value: dict[str, Any] | None = N
 
 @dataclass
 class World:
-    """One worker process's engine, in this process; `announced` counts its hints."""
+    """One worker process's engine, in this process; `announced` are its hints, by the seconds until each."""
 
     now: Callable[[], datetime | None] = lambda: None
     carry_out: CarryOut | None = None
-    announced: int = 0
+    announced: list[float] = field(default_factory=list)
     carrier: Carrier = field(default_factory=lambda: Carrier(uuid4(), "test:1", "test"))
 
     def __post_init__(self) -> None:
@@ -90,8 +90,8 @@ class World:
     def _clock(self) -> datetime | None:
         return self.now()
 
-    def _announce(self) -> None:
-        self.announced += 1
+    def _announce(self, after_seconds: float = 0.0) -> None:
+        self.announced.append(after_seconds)
 
     def drain(self, seconds: float = 10.0) -> int:
         return self.engine.drain(seconds)

@@ -63,7 +63,7 @@ class Only:
 
     def drain(self) -> Kept:
         """What stands there once nothing is due."""
-        Engine(MemoryStore(self.memory, Alone()), self, self.carry_out, lambda: None, Limits(100_000)).drain(60)
+        Engine(MemoryStore(self.memory, Alone()), self, self.carry_out, lambda _=0.0: None, Limits(100_000)).drain(60)
         return self.memory.executions[self.id]
 
 
