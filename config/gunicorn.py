@@ -18,6 +18,7 @@ _counts = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="trac
 _address = f"[{settings.HOST}]:{settings.PORT}" if ":" in settings.HOST else f"{settings.HOST}:{settings.PORT}"
 bind = _address if settings.LISTENING_FD is None else f"fd://{settings.LISTENING_FD}"
 worker_class = "config.server.Worker"
+logger_class = "config.server.Log"
 workers = 2
 preload_app = True
 worker_connections = 4_000

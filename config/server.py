@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from uuid import uuid4
 
 import orjson
+from gunicorn import glogging
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
@@ -21,7 +22,15 @@ STALLED_MILLISECONDS = 30_000
 """A client that takes nothing of what was sent for so long is gone."""
 
 
-class Connection(ASGIProtocol):  # type: ignore[misc] # gunicorn is not typed
+class Log(glogging.Logger):  # type: ignore[misc] # gunicorn is not typed
+    """Gunicorn's own words, but no line a request: that is written where the request's id is known (contract/http.py)."""
+
+    @property
+    def access_log_enabled(self) -> bool:
+        return False
+
+
+class Connection(ASGIProtocol):  # type: ignore[misc]
     """One connection of a client."""
 
     worker: Worker
