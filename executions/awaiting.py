@@ -14,16 +14,18 @@ from uuid import UUID
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 
-from executions.models import Execution
+from contract.prepared import prepared
 from executions.states import TERMINAL
 
 logger = structlog.get_logger(__name__)
 
-YOUNG_SECONDS = 1.0
-YOUNG_PAUSE = 0.02
-"""Between two looks while somebody has waited for less than a second: most that is waited for is short."""
-PAUSE = 0.1
+SHORTEST_PAUSE = 0.005
+LONGEST_PAUSE = 0.1
+SHARE = 0.1
+"""Of the time that the youngest has waited: so much later than the end, about, is it told. Between those two."""
 PAUSE_AFTER_ERROR = 0.5
+REST_SECONDS = 2.0
+"""How long the thread, and its connection, are kept for the next who waits."""
 
 
 @dataclass(eq=False, frozen=True, slots=True)
@@ -34,10 +36,10 @@ class _Watch:
 
 
 class Lookout:
-    """Who waits, and the thread that looks for them; it lives while anybody waits."""
+    """Who waits, and the thread that looks for them; it lives while anybody waits, and a little longer."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._watches: set[_Watch] = set()
         self._looking: threading.Thread | None = None
 
@@ -46,6 +48,7 @@ class Lookout:
         watch = _Watch(execution_id, wake, time.monotonic())
         with self._lock:
             self._watches.add(watch)
+            self._lock.notify()
             # After a fork the child has the parent's thread on record, but none that runs.
             if self._looking is None or not self._looking.is_alive():
                 self._looking = threading.Thread(target=self._look, name="lookout", daemon=True)
@@ -73,9 +76,9 @@ class Lookout:
             connection.close()
 
     def _open(self) -> list[_Watch]:
-        """The watches; where there is none, this thread is not the one that looks any more."""
+        """The watches; where there is none for a while, this thread is not the one that looks any more."""
         with self._lock:
-            if not self._watches:
+            if not self._watches and not self._lock.wait_for(lambda: self._watches, REST_SECONDS):
                 self._looking = None
             return list(self._watches)
 
@@ -90,13 +93,17 @@ class Lookout:
             if watch.execution_id in ended:
                 self._forget(watch)
                 watch.wake()
-        youngest = max(watch.since for watch in watches)
-        return YOUNG_PAUSE if time.monotonic() - youngest < YOUNG_SECONDS else PAUSE
+        waited = time.monotonic() - max(watch.since for watch in watches)
+        return min(max(SHORTEST_PAUSE, SHARE * waited), LONGEST_PAUSE)
 
 
 def _ended(ids: set[UUID]) -> set[UUID]:
-    terminal = [status.value for status in TERMINAL]
-    return set(Execution.objects.filter(id__in=ids, status__in=terminal).order_by().values_list("id", flat=True))
+    with prepared() as cursor:
+        cursor.execute(_ENDED, {"ids": list(ids), "terminal": [status.value for status in TERMINAL]})
+        return {row[0] for row in cursor.fetchall()}
+
+
+_ENDED = "SELECT id FROM execution WHERE id = ANY(%(ids)s::uuid[]) AND status = ANY(%(terminal)s::text[])"
 
 
 lookout = Lookout()

@@ -184,6 +184,21 @@ def test_one_thread_looks_for_everybody_and_ends_when_nobody_waits(alice: Caller
     eventually(lambda: not [thread for thread in threading.enumerate() if thread.name == "lookout"])
 
 
+def test_the_thread_that_looks_is_kept_for_who_waits_next(alice: Caller) -> None:
+    """It has a connection, which takes longer to make than many an execution."""
+
+    def looked_by() -> int | None:
+        body = start(alice, "executions", published(alice, DONE)).json()
+        woken = threading.Event()
+        lookout.watch(UUID(body["data"]["execution"]["id"]), woken.set)
+        with at_work():
+            assert woken.wait(10)
+        return next(thread.ident for thread in threading.enumerate() if thread.name == "lookout")
+
+    first = looked_by()
+    assert looked_by() == first
+
+
 def test_a_server_that_waits_without_a_thread_settles_the_answer_itself(alice: Caller) -> None:
     request = RequestFactory().post(
         "/v1/executions",
