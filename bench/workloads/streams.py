@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -75,8 +75,13 @@ class Listeners:
 
 def _web_memory(node: Node) -> int:
     """Bytes that the web processes hold."""
-    web = [p for p in node.stack.processes() if "gunicorn" in " ".join(p.cmdline())]
-    return sum(psutil.Process(one.pid).memory_full_info().uss for one in web)
+    held = 0
+    for process in node.stack.processes():
+        # A worker's child may end, and be replaced, at any time.
+        with suppress(psutil.NoSuchProcess):
+            if "gunicorn" in " ".join(process.cmdline()):
+                held += process.memory_full_info().uss
+    return held
 
 
 @contextmanager
