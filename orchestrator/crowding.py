@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
+from typing import NamedTuple
 from uuid import UUID
-
-from executions.change import Loaded
 
 SHORT_SECONDS = 0.005
 """A step that takes less is over before another worker, called for the next, had begun that."""
-AVOID_SECONDS = 0.1
+AVOID_SECONDS = 0.05
+
+
+class Mark(NamedTuple):
+    """How often an execution had been written, and how many of its steps ran."""
+
+    seq: int
+    running: int
+
+
+NOWHERE = Mark(0, 0)
 
 
 @dataclass(slots=True)
@@ -28,12 +37,13 @@ class Crowding:
     def is_short(self) -> bool:
         return self.last_seconds < SHORT_SECONDS
 
-    def is_crowded(self, loaded: Loaded, left: int) -> bool:
-        """Whether others, who are still there, wrote to it while the last step was carried out, short as it was.
+    def is_crowded(self, found: Mark, left: Mark) -> bool:
+        """Whether others wrote to it while the last step was carried out, short as it was, and none of them went.
 
-        `left`: the execution's `seq` as this process left it. Of several each leaves but the last.
+        `left` and `found`: the execution as this process left it, and as it stands now, this process's step running. Of
+        several each leaves but the last, whoever is at a long step meanwhile.
         """
-        return self.is_short and loaded.row.seq != left and loaded.row.standing.counters.running > 1
+        return self.is_short and found.seq != left.seq and found.running >= max(2, left.running)
 
     def avoid(self, execution_id: UUID, now: float) -> None:
         """Take it no more, for a while."""

@@ -22,7 +22,7 @@ from executions.retry import Failure
 from executions.states import Status
 from executions.store import Session, Store, Superseded
 from orchestrator.advance import Advance
-from orchestrator.crowding import AVOID_SECONDS, SHORT_SECONDS, Crowding
+from orchestrator.crowding import AVOID_SECONDS, NOWHERE, SHORT_SECONDS, Crowding, Mark
 from orchestrator.held import Held
 from orchestrator.look import AHEAD, NEIGHBOURHOOD, Look
 from orchestrator.outcomes import Claim, Failed, Handed, Limits, NotBegun, Outcome, Succeeded
@@ -60,7 +60,7 @@ class Engine:
     """How many executions it found due so far."""
     crowding: Crowding = field(default_factory=Crowding)
     _known: Loaded | None = None
-    _seq: int = 0
+    _mark: Mark = NOWHERE
     _idle: bool = False
 
     def drain(self, seconds: float) -> int:
@@ -175,7 +175,7 @@ class Engine:
 
     def _left(self, found: _Found) -> Claim | None:
         """Keep in mind how it was left, and tell others what is left for them."""
-        self._known, self._seq = found.left, found.seq
+        self._known, self._mark = found.left, found.mark
         if found.told_after is not None:
             self.announce(found.told_after)
         return found.claim
@@ -202,7 +202,8 @@ class Engine:
             return _NOTHING if loaded is None else self._record_in(session, loaded, claim, outcome, more)
 
     def _record_in(self, session: Session, loaded: Loaded, claim: Claim, outcome: Outcome, more: bool) -> _Found:
-        leaves = more and self.crowding.is_crowded(loaded, self._seq)
+        found_as = Mark(loaded.row.seq, loaded.row.standing.counters.running)
+        leaves = more and self.crowding.is_crowded(found_as, self._mark)
         found = self._decide(session, loaded, outcome, may_claim=more and not leaves, runnable=claim.runnable)
         if leaves:
             self.crowding.avoid(claim.execution_id, time.monotonic())
@@ -253,7 +254,9 @@ class Engine:
         except Exception as error:
             raise Undecided(loaded.row.id, error) from error
         told_after = 0.0 if decided.more_due else None
-        return _Found(decided.claim, told_after, look.left(decided.change), decided.change.before.seq + 1)
+        change = decided.change
+        mark = Mark(change.before.seq + 1, change.standing.counters.running)
+        return _Found(decided.claim, told_after, look.left(change), mark)
 
     def _runnable(self, session: Session, loaded: Loaded) -> Runnable:
         version_id, parameters = loaded.row.version_id, session.text(loaded.row.id, loaded.row.asked.parameters)
@@ -301,7 +304,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was claimed, and how that leaves its execution: its `seq` and, as far as known, the rest.
+    """What was claimed, and how that leaves its execution: its mark and, as far as known, the rest.
 
     `told_after`: in how many seconds others are told that something is due, None if nothing is. `aside` could not be
     decided on. `idle`: nothing else was due.
@@ -310,7 +313,7 @@ class _Found:
     claim: Claim | None
     told_after: float | None = None
     left: Loaded | None = None
-    seq: int = 0
+    mark: Mark = NOWHERE
     aside: Undecided | None = None
     idle: bool = False
 
