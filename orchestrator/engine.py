@@ -189,7 +189,8 @@ class Engine:
             with self.store.session() as session:
                 loaded = session.go_on(known)
                 return None if loaded is None else self._record_in(session, loaded, claim, outcome, more)
-        except Superseded:
+        except (Superseded, Undecided):
+            # What was read without the lock need not fit what was known, if somebody wrote meanwhile.
             self.held.keep(claim.fence)
             return None
 

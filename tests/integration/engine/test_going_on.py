@@ -11,7 +11,8 @@ from executions import postgres_store
 from executions.change import Change
 from executions.commands import ending, pausing
 from executions.models import Execution
-from orchestrator.outcomes import Claim, Succeeded
+from orchestrator.advance import Advance, Decided
+from orchestrator.outcomes import Claim, Outcome, Succeeded
 from tenants.models import Agent, Tenant
 from tests.integration.engine.tasks import default_of
 from tests.integration.engine.test_cost import metered
@@ -155,3 +156,25 @@ def test_a_wide_execution_is_gone_on_with_too(alice: Tenant, world: World, monke
         world.drain(60)
     # One lock and one reload for each window of what is due, and the last look that finds nothing.
     assert meter.statements["BEGIN"] < 15
+
+
+def test_what_cannot_be_decided_without_the_lock_is_decided_with_it(
+    alice: Tenant, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read beside what was known may be newer than that, and make no sense."""
+    decide = Advance.decide
+    raised: list[Outcome] = []
+
+    def torn(advance: Advance, outcome: Outcome | None, *, may_claim: bool) -> Decided:
+        if outcome is not None and outcome.index == 1 and not raised:
+            raised.append(outcome)
+            raise ValueError("it makes no sense")
+        return decide(advance, outcome, may_claim=may_claim)
+
+    monkeypatch.setattr(Advance, "decide", torn)
+    execution = submitted(alice, published(alice, THREE))
+    world.drain()
+    assert raised
+    assert ended(execution) == ("workflow_succeeded", None)
+    assert list(execution.attempts.values_list("status", flat=True)) == ["succeeded"] * 3
+    assert world.engine.held.all() == []
