@@ -9,7 +9,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -170,11 +171,22 @@ def read_until(terminal: int, wanted: bytes) -> bytes:
     return shown
 
 
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """A shell has what it starts in the background ignore them, and what is started from there inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_an_interrupt_ends_the_watching_and_not_the_execution(traceway: Run, environment: dict[str, str]) -> None:
     execution_id = begun(traceway, "held")
-    watching = subprocess.Popen(
-        command("watch", execution_id), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    with heeding_interrupts():
+        watching = subprocess.Popen(
+            command("watch", execution_id), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
     assert watching.stdout is not None
     assert "execution.created" in watching.stdout.readline()
     watching.send_signal(signal.SIGINT)
