@@ -23,7 +23,7 @@ STALLED_MILLISECONDS = 30_000
 
 
 class Log(glogging.Logger):  # type: ignore[misc] # gunicorn is not typed
-    """Gunicorn's own words, but no line a request: that is written where the request's id is known (contract/http.py)."""
+    """Gunicorn's own words, but no line a request: that is written where its id is known (contract/http.py)."""
 
     @property
     def access_log_enabled(self) -> bool:

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import psutil
+import psycopg
 
 from config.stack.data_dir import CHECKOUT
 from config.stack.parent_death import dying_with_parent
 
 PYTHON = CHECKOUT / ".venv-bench" / "bin" / "python"
 ANSWER_SECONDS = 600.0
+REST_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Program:
                 preexec_fn=dying_with_parent(signal.SIGKILL),  # noqa: PLW1509 - it only calls the kernel
             )
         self._log = log
+        self._database_url = environment.get("BENCH_DATABASE_URL")
 
     @property
     def pid(self) -> int:
@@ -91,7 +95,7 @@ class Program:
     def answer(self) -> Any:
         output = self._stream(self._process.stdout)
         line = output.readline() if select.select([output], [], [], ANSWER_SECONDS)[0] else ""
-        self._signal(signal.SIGSTOP)
+        self._rest()
         if not line:
             raise PeerFailed(f"no answer; its log ends with: {self._last_words()}")
         answer = json.loads(line)
@@ -109,6 +113,21 @@ class Program:
         self._signal(signal.SIGKILL)
         self._process.wait()
         self._stream(self._process.stdout).close()
+
+    def _rest(self) -> None:
+        """Stop it, but not within a transaction: what is vacuumed and sealed of others' would wait for its end."""
+        until = time.monotonic() + REST_SECONDS
+        self._signal(signal.SIGSTOP)
+        while self._is_within_transaction() and time.monotonic() < until:
+            self._signal(signal.SIGCONT)
+            time.sleep(0.005)
+            self._signal(signal.SIGSTOP)
+
+    def _is_within_transaction(self) -> bool:
+        if self._database_url is None:
+            return False
+        with psycopg.connect(self._database_url, autocommit=True) as connection:
+            return connection.execute(_WITHIN_TRANSACTION).fetchone() == (True,)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -131,6 +150,10 @@ class Program:
     ) -> None:
         self.stop()
 
+
+_WITHIN_TRANSACTION = """
+SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL
+  AND backend_type = 'client backend' AND pid <> pg_backend_pid())"""
 
 OWN_PYTHON = Path(sys.executable)
 """For programs of this product's own environment."""

@@ -36,7 +36,7 @@ _SOCKET_PATH_BYTES = 100  # Linux allows 107, macOS 103
 _START_SECONDS = 600  # crash recovery replays up to max_wal_size
 _SETTINGS = {
     "listen_addresses": "",
-    "max_connections": "200",
+    "max_connections": "400",
     "shared_buffers": "256MB",
     "fsync": "on",
     "synchronous_commit": "on",
