@@ -31,7 +31,8 @@ LOOK_SECONDS: Final = 1.0
 LONGEST_DELAY_SECONDS: Final = 30.0
 """How old the oldest event may be that waits while executions are due: nobody waits for what is sealed here."""
 REST: Final = 3.0
-"""How much longer the pause after a batch is than the batch: sealing takes a quarter of a processor at most."""
+"""How much longer the pause after a batch is than the batch: sealing takes a quarter of a processor at most. Where it
+is further behind than the longest delay, the pause is as much shorter: what is not sealed cannot grow for ever."""
 AGAIN_SECONDS: Final = 5.0
 """Until the next look, where the last one came to nothing."""
 SCANNED: Final = 2_000
@@ -57,8 +58,20 @@ def seal_for_ever(over: threading.Event) -> None:
         begun = time.monotonic()
         more = _turned()
         spent = time.monotonic() - begun
-        pause = AGAIN_SECONDS if more is None else REST * spent if more else max(LOOK_SECONDS, REST * spent)
+        pause = AGAIN_SECONDS if more is None else _rest(spent) if more else max(LOOK_SECONDS, REST * spent)
     connection.close()
+
+
+def _rest(spent: float) -> float:
+    """Seconds until the next batch, where there is more."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_BEHIND, {"reader": READER})
+            (behind,) = cursor.fetchone() or (None,)
+    except Error:
+        connection.close()
+        return AGAIN_SECONDS
+    return REST * spent * min(1.0, LONGEST_DELAY_SECONDS / max(behind or 0.0, 1.0))
 
 
 def seal_what_ended() -> bool:
@@ -141,7 +154,7 @@ def _move(place: Place) -> None:
         log_reading.move(cursor, READER, place)
 
 
-_IS_TIME = """
+_UNREAD = """
 WITH place AS (
   SELECT COALESCE(max(xid::text), '0')::xid8 AS xid, COALESCE(max(event), 0) AS event FROM log_cursor
   WHERE name = %(reader)s
@@ -150,7 +163,13 @@ WITH place AS (
     SELECT created_at FROM event WHERE (event.xid, event.id) > (place.xid, place.event)
       AND event.xid < pg_snapshot_xmin(pg_current_snapshot())
     ORDER BY event.xid, event.id LIMIT 1) AS n
-), due AS (
+)"""
+
+# Seconds since the oldest event that was not read; no row where every one was.
+_BEHIND = f"""{_UNREAD}
+SELECT extract(epoch FROM clock_timestamp() - created_at)::float8 FROM next"""
+
+_IS_TIME = f"""{_UNREAD}, due AS (
   SELECT FROM generate_series(0, 9) AS lane(priority) CROSS JOIN LATERAL (
     SELECT FROM execution e WHERE e.priority = lane.priority AND e.due_at <= clock_timestamp() LIMIT 1) AS e)
 SELECT (SELECT xid > pg_snapshot_xmax(pg_current_snapshot()) FROM place)

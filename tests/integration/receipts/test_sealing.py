@@ -183,6 +183,19 @@ def test_sealing_waits_while_executions_are_due_but_not_for_ever(
     assert Receipt.objects.count() == 1
 
 
+def test_the_further_sealing_is_behind_the_less_it_rests(alice: Caller, world: World) -> None:
+    """Under a load that never ends what waits for a receipt would grow for ever."""
+    assert background._rest(1.0) == background.REST
+    ended(alice, world)
+    assert background._rest(1.0) == background.REST
+    with connection.cursor() as cursor:
+        behind = 10 * background.LONGEST_DELAY_SECONDS
+        cursor.execute("UPDATE event SET created_at = clock_timestamp() - %s * interval '1 second'", [behind])
+    assert background._rest(1.0) == pytest.approx(background.REST / 10, rel=0.1)
+    background.seal_what_ended()
+    assert background._rest(1.0) == background.REST
+
+
 def test_what_ended_is_sealed_by_the_next_look_once_nothing_is_due(alice: Caller, world: World) -> None:
     ended(alice, world)
     background._turned()
