@@ -62,17 +62,19 @@ class Look:
         missing = [index for index in indexes if index not in self.draft.rows]
         if missing:
             around = frozenset().union(*(reach(self.spec, index, NEIGHBOURHOOD) for index in missing))
-            around |= {row.index for row in self.loaded.due}
-            self.draft.add_steps(self.session.steps(self.loaded.row.id, around - self.draft.rows.keys()))
+            self._bring(around | {row.index for row in self.loaded.due})
+
+    def _bring(self, wanted: frozenset[int]) -> None:
+        self.draft.add_steps(self.session.steps(self.loaded.row.id, wanted - self.draft.rows.keys()))
 
     def onwards(self, indexes: Iterable[int]) -> frozenset[int]:
         return onwards(self.spec, indexes, 2 * AHEAD)
 
     def widen(self, index: int) -> None:
         """Load what an end of this step can touch and, where any of that is missing, of those that are due next."""
-        if not reach(self.spec, index, NEIGHBOURHOOD) <= self.draft.rows.keys():
-            wanted = self.onwards([index, *(row.index for row in self.loaded.due)])
-            self.draft.add_steps(self.session.steps(self.loaded.row.id, wanted - self.draft.rows.keys()))
+        reached = reach(self.spec, index, NEIGHBOURHOOD)
+        if not reached <= self.draft.rows.keys():
+            self._bring(reached | self.onwards(row.index for row in self.loaded.due))
 
     def left(self, change: Change) -> Loaded | None:
         """The execution as this change leaves it, for the process that claimed its only step to go on with.

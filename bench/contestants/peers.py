@@ -25,6 +25,7 @@ from config.stack.parent_death import dying_with_parent
 PYTHON = CHECKOUT / ".venv-bench" / "bin" / "python"
 ANSWER_SECONDS = 600.0
 REST_SECONDS = 0.2
+"""How long a peer is let go on to come to the end of its transactions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from bench.workloads import (
     tuning,
 )
 
-# The API first: its connections and those of peers that have begun are more than the server has room for.
+# The API first: it opens the most connections, and peers that have begun keep theirs.
 WORKLOADS: tuple[Workload, ...] = (
     api.WORKLOAD,
     chain40.WORKLOAD,
