@@ -198,5 +198,9 @@ INSERT INTO workflows_template
   SELECT gen_random_uuid(), 't' || n, %(large)s, 't', '', %(own)s, '{}', '''pass''', 2,
     CASE WHEN n %% 100 > 0 THEN now() END
   FROM generate_series(1, 50000) AS n;
+INSERT INTO tenants_idempotentrequest (tenant_id, method, path, key, body_digest, status, headers, text, created_at)
+  SELECT %(large)s, 'POST', '/v1/executions', 'key-' || n, repeat('0', 64), 200, '{}', '{}',
+    now() - interval '20 days' * (1 - n / 50000.0)
+  FROM generate_series(1, 50000) AS n;
 INSERT INTO tenants_agent (id, tenant_id, name, description, actions, status)
   SELECT gen_random_uuid(), %(large)s, 'agent-' || n, '', '{*}', 'active' FROM generate_series(1, 20000) AS n"""

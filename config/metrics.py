@@ -43,12 +43,12 @@ SELECT
   (SELECT count(*) FROM (
     SELECT 1 FROM generate_series(0, 9) AS lane(priority)
     CROSS JOIN LATERAL (SELECT FROM execution e
-      WHERE e.priority = lane.priority AND e.due_at <= clock_timestamp() LIMIT %(most)s) AS due
+      WHERE e.priority = lane.priority AND e.due_at <= statement_timestamp() ORDER BY e.due_at LIMIT %(most)s) AS due
     LIMIT %(most)s) AS counted),
   (SELECT COALESCE(EXTRACT(epoch FROM clock_timestamp() - min(oldest.due_at)), 0)::float
     FROM generate_series(0, 9) AS lane(priority)
     CROSS JOIN LATERAL (SELECT e.due_at FROM execution e
-      WHERE e.priority = lane.priority AND e.due_at <= clock_timestamp() ORDER BY e.due_at LIMIT 1) AS oldest),
+      WHERE e.priority = lane.priority AND e.due_at <= statement_timestamp() ORDER BY e.due_at LIMIT 1) AS oldest),
   (SELECT count(*) FROM (
     SELECT FROM execution WHERE quarantined_at IS NOT NULL LIMIT %(most)s) AS counted),
   (SELECT count(*) FROM worker WHERE expires_at > clock_timestamp()),

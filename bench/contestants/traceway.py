@@ -156,7 +156,8 @@ FROM execution WHERE id = %s AND finished_at IS NOT NULL"""
 _TO_SEAL = """
 SELECT EXISTS (SELECT FROM event
   WHERE (xid, id) > (SELECT xid, event FROM log_cursor WHERE name = 'receipts')
-    AND xid < pg_snapshot_xmin(pg_current_snapshot()))"""
+    AND xid < pg_snapshot_xmin(pg_current_snapshot())
+  ORDER BY xid, id LIMIT 1)"""
 
 _ALL_ENDED = """
 SELECT count(*) FILTER (WHERE finished_at IS NULL),

@@ -103,16 +103,29 @@ def _due() -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-# One look into the index for each workflow that anything is set for.
+# Two looks into the index for each workflow that payloads are kept of, not one for each that the tenant ever had. The
+# time is the statement's, for which the index is asked.
 _DUE = """
-SELECT due.id FROM retention r
-JOIN workflows_workflow w ON w.tenant_id = r.tenant_id AND (w.id = r.workflow_id
-  OR (r.workflow_id IS NULL AND NOT EXISTS (
-    SELECT FROM retention own WHERE own.tenant_id = r.tenant_id AND own.workflow_id = w.id)))
+WITH RECURSIVE kept(tenant_id, workflow_id) AS (
+  SELECT r.tenant_id, (SELECT e.workflow_id FROM execution e
+    WHERE e.tenant_id = r.tenant_id AND e.finished_at IS NOT NULL AND e.payloads_dropped_at IS NULL
+    ORDER BY e.workflow_id LIMIT 1)
+  FROM (SELECT DISTINCT tenant_id FROM retention WHERE payload_days IS NOT NULL) AS r
+  UNION ALL
+  SELECT k.tenant_id, (SELECT e.workflow_id FROM execution e
+    WHERE e.tenant_id = k.tenant_id AND e.finished_at IS NOT NULL AND e.payloads_dropped_at IS NULL
+      AND e.workflow_id > k.workflow_id
+    ORDER BY e.workflow_id LIMIT 1)
+  FROM kept k WHERE k.workflow_id IS NOT NULL
+)
+SELECT due.id FROM kept k
+CROSS JOIN LATERAL (SELECT r.payload_days FROM retention r
+  WHERE r.tenant_id = k.tenant_id AND (r.workflow_id = k.workflow_id OR r.workflow_id IS NULL)
+  ORDER BY r.workflow_id NULLS LAST LIMIT 1) AS r
 CROSS JOIN LATERAL (
   SELECT e.id FROM execution e
-  WHERE e.tenant_id = w.tenant_id AND e.workflow_id = w.id AND e.payloads_dropped_at IS NULL
-    AND e.finished_at IS NOT NULL AND e.finished_at < clock_timestamp() - r.payload_days * interval '1 day'
+  WHERE e.tenant_id = k.tenant_id AND e.workflow_id = k.workflow_id AND e.payloads_dropped_at IS NULL
+    AND e.finished_at IS NOT NULL AND e.finished_at < statement_timestamp() - r.payload_days * interval '1 day'
   ORDER BY e.finished_at LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED) AS due
-WHERE r.payload_days IS NOT NULL
+WHERE k.workflow_id IS NOT NULL AND r.payload_days IS NOT NULL
 LIMIT %(most)s"""

@@ -56,7 +56,7 @@ def seal_for_ever(over: threading.Event) -> None:
     pause = LOOK_SECONDS
     while not over.wait(pause):
         begun = time.monotonic()
-        more = _turned()
+        more = turn()
         spent = time.monotonic() - begun
         pause = AGAIN_SECONDS if more is None else _rest(spent) if more else max(LOOK_SECONDS, REST * spent)
     connection.close()
@@ -91,8 +91,8 @@ def seal_what_ended() -> bool:
         return batch.more
 
 
-def _turned() -> bool | None:
-    """Whether there may be more; None where nothing could be done."""
+def turn() -> bool | None:
+    """Seal what is next, if it is time for it; whether there may be more at once. None where nothing could be done."""
     try:
         return _is_time() and seal_what_ended()
     except (Error, Unreachable, Refusal) as error:
@@ -169,9 +169,11 @@ WITH place AS (
 _BEHIND = f"""{_UNREAD}
 SELECT extract(epoch FROM clock_timestamp() - created_at)::float8 FROM next"""
 
+# By its order and a time that stands still the index is what is read of all executions, whatever is known of them.
 _IS_TIME = f"""{_UNREAD}, due AS (
   SELECT FROM generate_series(0, 9) AS lane(priority) CROSS JOIN LATERAL (
-    SELECT FROM execution e WHERE e.priority = lane.priority AND e.due_at <= clock_timestamp() LIMIT 1) AS e)
+    SELECT FROM execution e WHERE e.priority = lane.priority AND e.due_at <= statement_timestamp()
+    ORDER BY e.due_at LIMIT 1) AS e)
 SELECT (SELECT xid > pg_snapshot_xmax(pg_current_snapshot()) FROM place)
   OR EXISTS (SELECT FROM next WHERE created_at < clock_timestamp() - %(longest)s * interval '1 second')
   OR (EXISTS (SELECT FROM next) AND NOT EXISTS (SELECT FROM due))"""

@@ -1,1 +1,1 @@
-"""What each list costs at a million executions: `python -m tests.plans` fills a database of its own and shows it."""
+"""What lists and background work cost at a million executions: `python -m tests.plans` fills a database, and tells."""

@@ -176,10 +176,10 @@ def test_sealing_waits_while_executions_are_due_but_not_for_ever(
     ended(alice, world)
     assert alice.tenant is not None
     submitted(alice.tenant, published(alice.tenant, [noop("due")]))
-    assert background._turned() is False
+    assert background.turn() is False
     assert Receipt.objects.count() == 0
     monkeypatch.setattr(background, "LONGEST_DELAY_SECONDS", 0)
-    background._turned()
+    background.turn()
     assert Receipt.objects.count() == 1
 
 
@@ -198,7 +198,7 @@ def test_the_further_sealing_is_behind_the_less_it_rests(alice: Caller, world: W
 
 def test_what_ended_is_sealed_by_the_next_look_once_nothing_is_due(alice: Caller, world: World) -> None:
     ended(alice, world)
-    background._turned()
+    background.turn()
     assert Receipt.objects.count() == 1
 
 
@@ -206,7 +206,7 @@ def test_a_look_at_which_nothing_has_happened_costs_one_statement(alice: Caller,
     ended(alice, world)
     seal_all()
     with CaptureQueriesContext(connection) as captured:
-        assert background._turned() is False
+        assert background.turn() is False
     assert len(captured.captured_queries) == 1
 
 
@@ -348,7 +348,7 @@ def test_while_large_payloads_cannot_be_read_nothing_is_refused_and_all_is_read_
 
     with monkeypatch.context() as patch:
         patch.setattr(sealing, "lineage_of", away)
-        assert background._turned() is None
+        assert background.turn() is None
         assert asked(alice, execution).status_code == 503
     assert not SealingRefusal.objects.exists()
     seal_all()
