@@ -31,8 +31,8 @@ LOOK_SECONDS: Final = 1.0
 LONGEST_DELAY_SECONDS: Final = 30.0
 """How old the oldest event may be that waits while executions are due: nobody waits for what is sealed here."""
 REST: Final = 3.0
-"""How much longer the pause after a batch is than the batch: sealing takes a quarter of a processor at most. Where it
-is further behind than the longest delay, the pause is as much shorter: what is not sealed cannot grow for ever."""
+"""How much longer the pause after a batch is than what it took of a processor: sealing takes a quarter of one at most.
+Where it is further behind than the longest delay, the pause is as much shorter: the backlog cannot grow for ever."""
 AGAIN_SECONDS: Final = 5.0
 """Until the next look, where the last one came to nothing."""
 SCANNED: Final = 2_000
@@ -55,9 +55,10 @@ def seal_for_ever(over: threading.Event) -> None:
     """Seal until `over` is set, through any outage of the database or the payload store."""
     pause = LOOK_SECONDS
     while not over.wait(pause):
-        begun = time.monotonic()
+        # The processor's time: under load a batch waits longer than it works, and would rest for its waiting.
+        begun = time.thread_time()
         more = turn()
-        spent = time.monotonic() - begun
+        spent = time.thread_time() - begun
         pause = AGAIN_SECONDS if more is None else _rest(spent) if more else max(LOOK_SECONDS, REST * spent)
     connection.close()
 
