@@ -11,7 +11,7 @@ from dbos import DBOS, DBOSConfig
 from bench.line import fib as recursion
 from bench.line import serve
 
-THREADS = int(os.environ.get("BENCH_THREADS", "32"))
+THREADS = int(os.environ.get("BENCH_THREADS", "4"))
 """Workflows of one process at a time, with a connection for each. What others give: bench/workloads/tuning.py."""
 
 

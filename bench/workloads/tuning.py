@@ -16,11 +16,11 @@ MANY = 30
 STEPS = 10
 USED = "as compared"
 SETTINGS: tuple[tuple[PeerKind, str, dict[str, str]], ...] = (
-    (DBOS, f"32 threads, {USED}", {}),
+    (DBOS, f"4 threads, {USED}", {}),
+    (DBOS, "2 threads", {"BENCH_THREADS": "2"}),
     (DBOS, "8 threads", {"BENCH_THREADS": "8"}),
-    (DBOS, "16 threads", {"BENCH_THREADS": "16"}),
-    (DBOS, "64 threads", {"BENCH_THREADS": "64"}),
-    (DBOS, "a queue", {"BENCH_THREADS": "32"}),
+    (DBOS, "32 threads", {"BENCH_THREADS": "32"}),
+    (DBOS, "a queue", {}),
     (CELERY, f"prefetch 64, two children, {USED}", {}),
     (CELERY, "prefetch 4, its default", {"BENCH_PREFETCH": "4"}),
     (CELERY, "four children", {"BENCH_CHILDREN": "4"}),
