@@ -53,6 +53,14 @@ def one_row(statement: str, parameters: Mapping[str, Any]) -> Row | None:
     return row
 
 
+def all_rows(statement: str, parameters: Mapping[str, Any]) -> list[Row]:
+    """Every row of what the statement finds."""
+    with prepared() as cursor:
+        cursor.execute(statement, parameters)
+        rows: list[Row] = cursor.fetchall()
+    return rows
+
+
 def _connected() -> Any:
     """This thread's connection itself, once and not by its proxy, which looks it up each time it is asked for."""
     database: Any = connections[DEFAULT_DB_ALIAS]

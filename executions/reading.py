@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db import DEFAULT_DB_ALIAS, models
+from django.db.models import QuerySet
 
 from contract.identifiers import RUN, parse_id
+from contract.prepared import all_rows, one_row
 from contract.problems import NotFound
-from executions.models import Application, Event, Execution, Payment
+from executions.models import Application, Event, Execution, Payment, Submission
 from executions.states import NOT_REQUIRED
 from tenants.models import Tenant
 
@@ -25,11 +27,32 @@ def execution_of(tenant: Tenant, execution_id: str) -> Execution:
     """The execution that this names: by its own id, or by that of its run, or of one before, in either
     spelling. Raises NotFound."""
     identifier = parse_id(execution_id, RUN)
-    rows = executions_of(tenant).order_by()
-    for named in (Q(id=identifier) | Q(run_id=identifier), Q(earlier_runs__run_id=identifier)) if identifier else ():
-        if (found := next(iter(rows.filter(named)[:1]), None)) is not None:
-            return found
+    if identifier and (found := _named(tenant, identifier) or _once_named(tenant, identifier)):
+        return found
     raise NotFound("there is no such execution")
+
+
+def _named(tenant: Tenant, identifier: UUID) -> Execution | None:
+    """By its own id or its run's: whoever waits for an end asks for this again and again."""
+    row = one_row(_NAMED, {"tenant": tenant.id, "id": identifier})
+    if row is None:
+        return None
+    of_submission, of_payment = len(_OF_EXECUTION), len(_OF_EXECUTION) + len(_OF_SUBMISSION)
+    execution = Execution.from_db(DEFAULT_DB_ALIAS, _OF_EXECUTION, row[:of_submission])
+    submission = Submission.from_db(DEFAULT_DB_ALIAS, _OF_SUBMISSION, row[of_submission:of_payment])
+    payment = Payment.from_db(DEFAULT_DB_ALIAS, _OF_PAYMENT, row[of_payment:]) if row[of_payment] else None
+    # Each has the other at hand, as `select_related` leaves them.
+    submission.execution = execution
+    if payment is None:
+        Execution._meta.get_field("payment").set_cached_value(execution, None)
+    else:
+        payment.execution = execution
+    return execution
+
+
+def _once_named(tenant: Tenant, identifier: UUID) -> Execution | None:
+    """By the id of a run before."""
+    return next(iter(executions_of(tenant).order_by().filter(earlier_runs__run_id=identifier)[:1]), None)
 
 
 def applications_of(tenant: Tenant) -> QuerySet[Application]:
@@ -72,6 +95,12 @@ def events_of(execution: Execution) -> QuerySet[Event]:
     return Event.objects.filter(execution=execution).order_by("sequence")
 
 
+def newest_events(execution: Execution, count: int) -> list[Event]:
+    """At most so many, by sequence."""
+    rows = all_rows(_NEWEST_EVENTS, {"execution": execution.id, "count": count})
+    return [Event.from_db(DEFAULT_DB_ALIAS, _OF_EVENT, row) for row in reversed(rows)]
+
+
 @dataclass(frozen=True, slots=True)
 class Runs:
     """The runs of an execution: when each was queued and its id, the oldest first."""
@@ -92,3 +121,25 @@ def runs_of(execution: Execution, events: Sequence[Event]) -> Runs:
         return Runs(tuple(current))
     earlier = execution.earlier_runs.order_by("queued_at").values_list("queued_at", "run_id")
     return Runs((*earlier, *current))
+
+
+def _columns(model: type[models.Model]) -> tuple[str, ...]:
+    """All but what stands otherwise in Python than psycopg reads it: that is read when it is asked for."""
+    return tuple(field.attname for field in model._meta.concrete_fields if not hasattr(field, "from_db_value"))
+
+
+def _selected(alias: str, columns: Sequence[str]) -> str:
+    return ", ".join(f"{alias}.{column}" for column in columns)
+
+
+_OF_EXECUTION, _OF_SUBMISSION, _OF_PAYMENT = _columns(Execution), _columns(Submission), _columns(Payment)
+_OF_EVENT = _columns(Event)
+
+_NAMED = f"""
+SELECT {_selected("e", _OF_EXECUTION)}, {_selected("s", _OF_SUBMISSION)}, {_selected("p", _OF_PAYMENT)}
+FROM execution e JOIN submission s ON s.execution_id = e.id LEFT JOIN payment p ON p.execution_id = e.id
+WHERE e.tenant_id = %(tenant)s AND (e.id = %(id)s OR e.run_id = %(id)s) LIMIT 1"""
+
+_NEWEST_EVENTS = f"""
+SELECT {_selected("v", _OF_EVENT)} FROM event v WHERE v.execution_id = %(execution)s
+ORDER BY v.sequence DESC LIMIT %(count)s"""

@@ -31,6 +31,7 @@ from executions.reading import (
     events_of,
     execution_of,
     executions_of,
+    newest_events,
     payment_of,
     payment_status,
     runs_of,
@@ -147,7 +148,7 @@ class ExecutionDoor(WaitingDoor):
     def show(self, execution_id: str) -> Answer:
         """One, with its newest events."""
         execution = execution_of(self.tenant, execution_id)
-        newest = list(events_of(execution).order_by("-sequence")[:EVENTS_SHOWN])[::-1]
+        newest = newest_events(execution, EVENTS_SHOWN)
         runs = runs_of(execution, newest)
         return self.ok(
             {
