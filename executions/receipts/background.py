@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 READER: Final = "receipts"
 LOOK_SECONDS: Final = 1.0
 """Between two looks. A batch costs as much as some ten executions in it: the more ended meanwhile, the less is each."""
-LONGEST_DELAY_SECONDS: Final = 30.0
+LONGEST_DELAY_SECONDS: Final = 10.0
 """How old the oldest event may be that waits while executions are due: nobody waits for what is sealed here."""
 REST: Final = 3.0
 """How much longer the pause after a batch is than what it took of a processor: sealing takes a quarter of one at most.
