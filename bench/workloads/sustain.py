@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import median
 
 from bench.contestants.traceway import Node
 from bench.definitions import chain
 from bench.figures import OURS, Figure, Goal, Sheet
 from bench.ground import Ground
+from bench.line import fib
 from bench.workload import Field, Runs, Workload
 
 CALLERS = 2
@@ -19,6 +21,7 @@ CALLERS = 2
 BATCH = 100
 STEPS = 3
 TENTHS = 10
+WORK, SAMPLES, BETWEEN_SECONDS = 17, 50, 0.02
 MEGABYTE = 2**20
 
 _COUNTS = """
@@ -54,7 +57,15 @@ def _enter(ground: Ground) -> Iterator[Field]:
         workflow = node.publish(chain("sustained", STEPS))
         over_time = Sheet(
             "By tenth of the time",
-            ["minute", "executions/s", "tables, MB", "indexes, MB", "dead rows", "ended and not yet sealed"],
+            [
+                "minute",
+                "executions/s",
+                "tables, MB",
+                "indexes, MB",
+                "dead rows",
+                "ended and not yet sealed",
+                "a processor, ms for the same work",
+            ],
         )
         tables = Sheet(
             "Tables at the end",
@@ -81,12 +92,14 @@ def _enter(ground: Ground) -> Iterator[Field]:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The database at one moment: bytes of tables and indexes, dead rows, executions that have no receipt yet."""
+    """One moment: bytes of tables and indexes, dead rows, executions that have no receipt yet; and how many
+    milliseconds of a processor the same work takes, which tells a decay from a host that has become slower."""
 
     tables: int
     indexes: int
     dead: int
     unsealed: int
+    work: float
 
     def cells(self) -> list[str]:
         return [
@@ -94,6 +107,7 @@ class Look:
             f"{self.indexes / MEGABYTE:.0f}",
             f"{self.dead:,}",
             f"{self.unsealed:,}",
+            f"{self.work:.2f}",
         ]
 
 
@@ -120,7 +134,18 @@ def _look(node: Node, at: float) -> Look:
     counts = _counts(node).values()
     [(unsealed,)] = node.database.execute(_UNSEALED).fetchall()
     sizes = (sum(one.table for one in counts), sum(one.indexes for one in counts))
-    return Look(*sizes, sum(one.dead for one in counts), unsealed)
+    return Look(*sizes, sum(one.dead for one in counts), unsealed, _same_work())
+
+
+def _same_work() -> float:
+    """Milliseconds of this thread's processor, without what it waits for one; the median."""
+    found = []
+    for _ in range(SAMPLES):
+        began = time.thread_time()
+        fib(WORK)
+        found.append((time.thread_time() - began) * 1000)
+        time.sleep(BETWEEN_SECONDS)
+    return median(found)
 
 
 def _counts(node: Node) -> Tables:

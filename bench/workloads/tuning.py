@@ -20,7 +20,7 @@ SETTINGS: tuple[tuple[PeerKind, str, dict[str, str]], ...] = (
     (DBOS, "2 threads", {"BENCH_THREADS": "2"}),
     (DBOS, "8 threads", {"BENCH_THREADS": "8"}),
     (DBOS, "32 threads", {"BENCH_THREADS": "32"}),
-    (DBOS, "a queue", {}),
+    (DBOS, "a queue, 32 threads", {"BENCH_THREADS": "32"}),
     (CELERY, f"prefetch 64, two children, {USED}", {}),
     (CELERY, "prefetch 4, its default", {"BENCH_PREFETCH": "4"}),
     (CELERY, "four children", {"BENCH_CHILDREN": "4"}),
@@ -40,7 +40,7 @@ def _enter(ground: Ground) -> Iterator[Field]:
             except PeerFailed as error:
                 made.notes.append(f"{kind.name}, {told}, was left out: {error}"[:300])
                 continue
-            turn = _turn(program, ground, queued=told == "a queue")
+            turn = _turn(program, ground, queued=told.startswith("a queue"))
             made.contestants.append(Contestant(f"{kind.name}, {told}", Kind.PEER, kind.records, turn))
         yield made
 
