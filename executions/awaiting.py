@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 
-from contract.prepared import prepared
+from contract.prepared import all_rows
 from executions.states import TERMINAL
 
 logger = structlog.get_logger(__name__)
@@ -98,9 +98,8 @@ class Lookout:
 
 
 def _ended(ids: set[UUID]) -> set[UUID]:
-    with prepared() as cursor:
-        cursor.execute(_ENDED, {"ids": list(ids), "terminal": [status.value for status in TERMINAL]})
-        return {row[0] for row in cursor.fetchall()}
+    asked = {"ids": list(ids), "terminal": [status.value for status in TERMINAL]}
+    return {row[0] for row in all_rows(_ENDED, asked)}
 
 
 _ENDED = "SELECT id FROM execution WHERE id = ANY(%(ids)s::uuid[]) AND status = ANY(%(terminal)s::text[])"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import psycopg
@@ -194,6 +195,44 @@ def test_the_further_sealing_is_behind_the_less_it_rests(alice: Caller, world: W
     assert background._rest(1.0) == pytest.approx(background.REST / 10, rel=0.1)
     background.seal_what_ended()
     assert background._rest(1.0) == background.REST
+
+
+class Waits(threading.Event):
+    """Notes how long it was to be waited, and is over after the second time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout)
+        return len(self.seconds) > 1
+
+
+def test_after_a_batch_it_rests_for_the_time_it_had_a_processor_and_less_where_it_is_behind(
+    alice: Caller, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked, waited = 0.05, 0.3
+
+    def batch() -> bool:
+        until = time.thread_time() + worked
+        while time.thread_time() < until:
+            pass
+        time.sleep(waited)
+        return True
+
+    def rest() -> float:
+        over = Waits()
+        background.seal_for_ever(over)
+        return over.seconds[1] or 0.0
+
+    monkeypatch.setattr(background, "turn", batch)
+    assert background.REST * worked <= rest() < background.REST * waited
+    ended(alice, world)
+    with connection.cursor() as cursor:
+        behind = 10 * background.LONGEST_DELAY_SECONDS
+        cursor.execute("UPDATE event SET created_at = clock_timestamp() - %s * interval '1 second'", [behind])
+    assert rest() < background.REST * waited / 10
 
 
 def test_what_ended_is_sealed_by_the_next_look_once_nothing_is_due(alice: Caller, world: World) -> None:
