@@ -49,6 +49,7 @@ class Recount:
         ready |= counted.ready
         yield from self._of_execution(counted.counters)
         for index, row in self.steps.items():
+            yield from _unless_same(f"steps/{row.name} name", self.spec.step(index).name, row.name)
             yield from self._of_events(row)
             yield from self._item(row)
             if index in counting:
@@ -110,7 +111,9 @@ class Recount:
         opened = max((part.index % PARTS + 1 for part in parts if part.parents_live), default=0)
         if self.replay.step(row.name).attempts > 1:
             return {made, *range(opened + 1), 0}
-        return {opened, made}
+        unopened = any(part.status == StepStatus.PENDING for part in parts if opened <= part.index % PARTS < made)
+        given_up = isinstance(step.program, MapProgram) and row.parts_failed > step.program.tolerated(made)
+        return {opened, made} if given_up or not unopened else {opened}
 
     def _of_events(self, row: Step) -> Iterator[Finding]:
         told = self.replay.step(row.name)

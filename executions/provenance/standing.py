@@ -53,9 +53,8 @@ class Standing:
         if of.intent not in allowed:
             yield _other("execution intent", " or ".join(sorted(allowed)), of.intent)
         quiet = of.status not in TERMINAL and of.intent == Intent.RUN and of.quarantined_at is None
-        in_line = {IN_LINE} if of.concurrency_key is not None and of.status == Status.QUEUED else set()
-        if quiet and of.status_reason not in {None, *in_line}:
-            yield _other("execution status_reason", next(iter(in_line), None), of.status_reason)
+        if quiet and of.status_reason not in self._quiet_reasons():
+            yield _other("execution status_reason", self._quiet_reasons()[0], of.status_reason)
         if of.status not in TERMINAL and of.intent == Intent.PAUSE and of.quarantined_at is None:
             yield from _unless_same("execution status_reason", "paused", of.status_reason)
         undoing = any(
@@ -63,6 +62,13 @@ class Standing:
             for index, row in self.steps.items()
         )
         yield from _unless_same("execution compensating", undoing, of.compensating)
+
+    def _quiet_reasons(self) -> tuple[str | None, ...]:
+        """Why it stands where it does: only who is in line has a reason; nothing is due of him until he is woken."""
+        of = self.execution
+        if of.concurrency_key is None or of.status != Status.QUEUED:
+            return (None,)
+        return (IN_LINE,) if of.due_at is None else (IN_LINE, None)
 
     def _intents(self) -> frozenset[str]:
         """What it may head for. Of one that goes on, what is on its way to its end is told by what it was told."""

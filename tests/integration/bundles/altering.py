@@ -77,10 +77,12 @@ def altered(place: Place, chance: Random) -> Iterator[str | None]:
         try:
             with transaction.atomic():
                 cursor.execute(
-                    f"UPDATE {place.table} SET {place.column} = %s WHERE ctid = %s::tid",
+                    f"UPDATE {place.table} SET {place.column} = %s WHERE ctid = %s::tid RETURNING {place.column}",
                     [after, place.ctid],
                 )
-            told: str | None = f"{place}: {_short(before)} became {_short(after)}"
+                [[kept]] = cursor.fetchall()
+            # A varchar of full length drops spaces at the end without a word.
+            told = None if kept == before else f"{place}: {_short(before)} became {_short(after)}"
         except Error:
             told = None
         yield told

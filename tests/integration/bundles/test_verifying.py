@@ -10,13 +10,14 @@ from random import Random
 import pytest
 from django.core.management import CommandError, call_command
 
-from executions.models import Execution
+from executions.models import Execution, Step
 from executions.provenance.uncovered import NOT_ON_RECORD
 from executions.provenance.verification import batches, check, on_record
 from executions.receipts.sealing import seal
+from executions.states import IN_LINE
 from tenants.models import Tenant
 from tests.integration.bundles.altering import OF_EXECUTION, VERSION, altered, columns, places, unguarded
-from tests.integration.bundles.gallery import SHAPES, large, once_tool, plain, refunded, retried
+from tests.integration.bundles.gallery import SHAPES, in_line, large, looping, mapping, once_tool, plain, refunded, retried
 from tests.integration.engine.world import World
 from tests.integration.payloads.stored import folder
 
@@ -85,6 +86,28 @@ def test_a_finding_names_the_row_and_the_column(alice: Tenant, world: World, col
             taken += told is not None
             assert told is None or any(where in one.partition(": ")[0] for one in findings(execution)), told
     assert taken, "the table took some of these"
+
+
+def test_who_waits_for_its_turn_says_so_until_it_is_woken(alice: Tenant, world: World) -> None:
+    execution = in_line(alice, world)
+    Execution.objects.filter(id=execution.id).update(status_reason=None)
+    assert [one.partition(":")[0] for one in findings(execution)] == ["execution status_reason"]
+
+    for reason in (None, IN_LINE):
+        Execution.objects.filter(id=execution.id).update(status_reason=reason, due_at=execution.created_at)
+        assert findings(execution) == []
+
+
+def test_no_more_items_of_a_map_have_begun_than_may(alice: Tenant, world: World) -> None:
+    execution = mapping(alice, world)
+    Step.objects.filter(execution=execution, name="each").update(parts_opened=4)
+    assert [one.partition(":")[0] for one in findings(execution)] == ["steps/each parts_opened"]
+
+
+def test_a_part_that_has_yet_to_begin_has_the_name_that_its_definition_gives_it(alice: Tenant, world: World) -> None:
+    execution = looping(alice, world)
+    Step.objects.filter(execution=execution, name="again[1].second").update(name="again[1].third")
+    assert "steps/again[1].third name" in [one.partition(":")[0] for one in findings(execution)]
 
 
 def test_what_is_written_down_as_not_verified_are_columns_of_the_record(alice: Tenant) -> None:
