@@ -17,7 +17,17 @@ from executions.receipts.sealing import seal
 from executions.states import IN_LINE
 from tenants.models import Tenant
 from tests.integration.bundles.altering import OF_EXECUTION, VERSION, altered, columns, places, unguarded
-from tests.integration.bundles.gallery import SHAPES, in_line, large, looping, mapping, once_tool, plain, refunded, retried
+from tests.integration.bundles.gallery import (
+    SHAPES,
+    in_line,
+    large,
+    looping,
+    mapping,
+    once_tool,
+    plain,
+    refunded,
+    retried,
+)
 from tests.integration.engine.world import World
 from tests.integration.payloads.stored import folder
 
