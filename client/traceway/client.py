@@ -12,10 +12,11 @@ from traceway.configuration import Access, access
 from traceway.drivers import Awaited, Direct, Settings
 from traceway.effects import Program
 from traceway.models import Me
-from traceway.resources.account import ME, ApiKeys, Payments
+from traceway.resources.account import ME, ApiKeys, Payments, Secrets
 from traceway.resources.agents import Agents
 from traceway.resources.data_orchestration import Applications, DataOrchestration, Templates
 from traceway.resources.executions import Executions
+from traceway.resources.webhooks import WebhookDeliveries, WebhookEndpoints
 from traceway.resources.workflows import Orchestrations, Workflows
 from traceway.retries import Retry
 from traceway.surface import D, Resource, call
@@ -36,7 +37,10 @@ class _Surface(Resource[D]):
         self.data_orchestration: DataOrchestration[D] = DataOrchestration(driver)
         self.payments: Payments[D] = Payments(driver)
         self.api_keys: ApiKeys[D] = ApiKeys(driver)
+        self.secrets: Secrets[D] = Secrets(driver)
         self.agents: Agents[D] = Agents(driver)
+        self.webhook_endpoints: WebhookEndpoints[D] = WebhookEndpoints(driver)
+        self.webhook_deliveries: WebhookDeliveries[D] = WebhookDeliveries(driver)
 
     @call
     def me(self) -> Program[Me]:

@@ -271,6 +271,71 @@ class ApiKey(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Secret(Answer):
+    """A secret without its value; `version` is raised by every new value."""
+
+    id: str
+    name: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookEndpoint(Answer):
+    """An address that is told of events; `signing_secret` is told once, where it was made."""
+
+    id: str
+    name: str
+    url: str
+    description: str | None
+    format: str
+    subscribed_event_types: list[str] = field(default_factory=list)
+    max_retries: int
+    status: str
+    signing_secret: str | None = field(repr=False)
+    disabled_reason: str | None
+    disabled_at: datetime | None
+    failing_since: datetime | None
+    secret_overlap_until: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookAttempt(Answer):
+    """One try at a delivery."""
+
+    number: int
+    status: str
+    response_status: int | None
+    response_excerpt: str | None
+    error: Json | None
+    started_at: datetime
+    finished_at: datetime | None
+    duration_ms: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookDelivery(Answer):
+    """What one endpoint was told of one event, with its newest attempts; `replay_of` is the delivery it repeats."""
+
+    id: str
+    endpoint_id: str
+    execution_id: str
+    event_id: str
+    event_type: str
+    status: str
+    replay_of: str | None
+    attempt_count: int
+    next_attempt_at: datetime | None
+    created_at: datetime
+    finished_at: datetime | None
+    attempts: list[WebhookAttempt] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tenant(Answer):
     """An organisation."""
 

@@ -209,6 +209,18 @@ def test_keys_and_agents_are_made_used_and_withdrawn(client: Traceway, side: Sid
     assert client.agents.activate(agent.agent_id or "").status == "active"
 
 
+def test_a_secret_is_put_renewed_and_deleted_and_never_shown(client: Traceway) -> None:
+    first, second = client.secrets.put("TOKEN", "s3cret-one"), client.secrets.put("TOKEN", "s3cret-two")
+    assert (second.id, second.version) == (first.id, first.version + 1)
+    (found,) = client.secrets.list()
+    assert found.name == "TOKEN"
+    assert "s3cret" not in str([first.raw, second.raw, found.raw])
+    client.secrets.delete("TOKEN")
+    assert list(client.secrets.list()) == []
+    with pytest.raises(NotFound):
+        client.secrets.delete("TOKEN")
+
+
 def test_a_worker_claims_a_task_keeps_it_and_completes_it(client: Traceway) -> None:
     agent = client.agents.create("worker")
     ask = {"name": "ask", "type": "agent", "agent_id": agent.id, "config": {"task": "add", "arguments": {"a": 1}}}

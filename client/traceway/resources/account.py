@@ -1,17 +1,18 @@
-"""`client.me`, `client.api_keys` and `client.payments`: who is calling, and money. Executions dialect."""
+"""`client.api_keys`, `client.secrets` and `client.payments`. Executions dialect."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from traceway.asking import ask, get, pages, path, post
+from traceway.asking import ask, get, nothing, pages, path, post
 from traceway.effects import Flow, Program
-from traceway.models import ApiKey, Payment
+from traceway.models import ApiKey, Payment, Secret
 from traceway.surface import D, Resource, call, many
 
 ME = "/v1/me"
 KEYS = "/v1/api-keys"
+SECRETS = "/v1/secrets"
 
 
 class ApiKeys(Resource[D]):
@@ -24,10 +25,16 @@ class ApiKeys(Resource[D]):
         *,
         scopes: Sequence[str] | None = None,
         expires_at: datetime | None = None,
+        rate_limit_per_minute: int | None = None,
         idempotency_key: str | None = None,
     ) -> Program[ApiKey]:
-        """A new one; its `key` is told here and never again. Left out, `scopes` are the caller's own."""
-        body = {"name": name, "scopes": scopes, "expiresAt": expires_at and expires_at.isoformat()}
+        """A new one; its `key` is told here and never again. Left out, scopes and limit are the caller's own."""
+        body = {
+            "name": name,
+            "scopes": scopes,
+            "expiresAt": expires_at and expires_at.isoformat(),
+            "rateLimitPerMinute": rate_limit_per_minute,
+        }
         return ask(self._retry, post(KEYS, body, key=idempotency_key), ApiKey.of)
 
     @call
@@ -59,6 +66,26 @@ class ApiKeys(Resource[D]):
     def revoke(self, key_id: str) -> Program[ApiKey]:
         """From now on it opens nothing."""
         return ask(self._retry, post(path(KEYS + "/{key_id}/revoke", key_id=key_id)), ApiKey.of)
+
+
+class Secrets(Resource[D]):
+    """What `${{ secrets.NAME }}` stands for in definitions. No value can be read again."""
+
+    @call
+    def put(self, name: str, value: str) -> Program[Secret]:
+        """A new one, or a new value of this one."""
+        at = path(SECRETS + "/{name}", name=name)
+        return ask(self._retry, post(at, {"value": value}, method="PUT"), Secret.of)
+
+    @many
+    def list(self, *, limit: int | None = None) -> Flow[Secret]:
+        """Newest first, without their values."""
+        return pages(self._retry, SECRETS, {}, Secret.of, limit)
+
+    @call
+    def delete(self, name: str) -> Program[None]:
+        """From now on a step that names it fails."""
+        return ask(self._retry, post(path(SECRETS + "/{name}", name=name), method="DELETE"), nothing)
 
 
 class Payments(Resource[D]):
