@@ -13,7 +13,7 @@ from contract import json_values
 from contract.away import at_hand, brought_so_far
 from contract.identifiers import id_at, new_id, run_name
 from contract.json_values import JSON
-from contract.prepared import prepared
+from contract.prepared import one_row, prepared
 from contract.problems import FieldProblem, InvalidContent
 from executions import transitions
 from executions.announce import announce
@@ -109,8 +109,8 @@ def checked_spec(request: Request, unkept: Spec | None = None) -> Spec:
 def create_execution(tenant: Tenant, request: Request) -> Execution:
     """The execution, created and, unless it has to be paid for, queued; workers are told once it is committed.
 
-    A child is never charged for. Raises InvalidContent, with nothing written, for an input or parameters that the
-    version does not allow.
+    A child is never charged for, and runs within the place that who started it has under its concurrency key. Raises
+    InvalidContent, with nothing written, for an input or parameters that the version does not allow.
     """
     return at_hand(lambda: _create(tenant, request))
 
@@ -119,6 +119,8 @@ def _create(tenant: Tenant, request: Request) -> Execution:
     spec = checked_spec(request)
     price = spec.price if request.parent is None else None
     key = _concurrency_key(request, spec)
+    if key is not None and request.parent is not None and _is_held_above(request.parent, key):
+        key = None
     if price is None:
         # One statement, and so whole without a transaction around it.
         execution = _insert(tenant, request, spec, key, None)
@@ -149,6 +151,22 @@ def _concurrency_key(request: Request, spec: Spec) -> str | None:
         raise InvalidContent("the concurrency key has no value for this input", fields=[problem]) from failed
     within = f"workflow:{request.version.workflow_id}" if concurrency.scope == "workflow" else "tenant"
     return f"{request.agent.tenant_id}:{within}:{value if len(value) <= 100 else digest(value)}"
+
+
+def _is_held_above(parent: Parent, key: str) -> bool:
+    """Whether who started it, or who started that one, has a place under this key, and keeps it until the child ends.
+
+    A child that waited for a place of its own would wait for ever where there is none but that.
+    """
+    row = one_row(_HELD_ABOVE, {"parent": parent.execution_id, "key": key})
+    return row is not None
+
+
+_HELD_ABOVE = """
+WITH RECURSIVE above AS (
+  SELECT execution_id, parent_id FROM submission WHERE execution_id = %(parent)s
+  UNION ALL SELECT s.execution_id, s.parent_id FROM submission s JOIN above ON s.execution_id = above.parent_id)
+SELECT e.id FROM above JOIN execution e ON e.id = above.execution_id WHERE e.concurrency_key = %(key)s LIMIT 1"""
 
 
 def _insert(

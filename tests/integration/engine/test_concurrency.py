@@ -11,7 +11,7 @@ from executions import commands
 from executions.models import Execution
 from tenants import registry
 from tenants.models import Tenant
-from tests.integration.engine.world import World, ended, failing, noop, published, submitted, wait
+from tests.integration.engine.world import World, child, ended, failing, noop, published, submitted, wait
 
 LIVE = ("workflow_running", "workflow_waiting")
 GO = [wait("go", signal="go")]
@@ -144,6 +144,36 @@ def test_one_that_waits_holds_its_slot_also_while_it_is_paused(alice: Tenant, wo
     commands.pause(first.id, "key:k")
     world.drain()
     assert live() == [first]
+
+
+def test_a_child_runs_within_the_place_that_whoever_started_it_has_under_its_key(alice: Tenant, world: World) -> None:
+    given, scope = {"key": "k"}, {"scope": "tenant"}
+    inner = keyed(alice, concurrency=scope)
+    between = published(alice, [child("inner", inner, given=given)])
+    outer = keyed(alice, concurrency=scope, steps=[child("own", inner, given=given), child("between", between)])
+    first, second = (submitted(alice, outer, given) for _ in range(2))
+    world.drain()
+    within = list(Execution.objects.filter(workflow_id=inner))
+    assert [row.status for row in within] == ["workflow_waiting", "workflow_waiting"]
+    assert {row.concurrency_key for row in within} == {None}
+    assert ended(second)[0] == "workflow_queued"
+
+    for execution in within:
+        go(world, execution)
+    assert ended(first) == ("workflow_succeeded", None)
+    assert ended(second)[0] == "workflow_waiting"
+
+
+def test_a_child_under_a_key_for_which_nobody_above_has_a_place_waits_for_one(alice: Tenant, world: World) -> None:
+    inner = keyed(alice)
+    steps = [child("a", inner, given={"key": "k"}), child("b", inner, given={"key": "k"})]
+    execution = submitted(alice, keyed(alice, steps=steps), {"key": "k"})
+    world.drain()
+    first, second = Execution.objects.filter(workflow_id=inner).order_by("created_at")
+    assert [first.status, second.status] == ["workflow_waiting", "workflow_queued"]
+    for one in (first, second):
+        go(world, one)
+    assert ended(execution) == ("workflow_succeeded", None)
 
 
 def test_with_two_workers_no_more_run_than_the_limit_says(alice: Tenant, world: World) -> None:
