@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
 
 from contract.identifiers import AGENT, parse_id
 from contract.problems import Conflict, FieldProblem, Forbidden, InvalidInput, NotFound
@@ -76,7 +77,7 @@ def grant_key(
 ) -> tuple[ApiKey, str]:
     """A new key that grants at most what `credential` has (left out: all of it), for no longer than a key lasts.
 
-    Raises InvalidInput for scopes or a rate limit beyond the maker's own.
+    Raises InvalidInput for scopes or a rate limit beyond the maker's own, and for an end that is past.
     """
     wanted = sorted(credential.scopes) if scopes is None else list(scopes)
     beyond = [s for s in wanted if s in scope_words.GRANTABLE and not scope_words.allows(credential.scopes, s)]
@@ -86,7 +87,7 @@ def grant_key(
         credential.tenant,
         name,
         wanted,
-        _sooner(expires_at, _end_of(credential)),
+        _sooner(_yet_to_come(expires_at), _end_of(credential)),
         rate_limit=_checked_rate_limit(rate_limit, credential.rate_limit),
         created_by=credential.actor,
     )
@@ -97,8 +98,8 @@ def rotate_key(
 ) -> tuple[ApiKey, str]:
     """A new key in place of this one, which is good for `overlap` yet; all but `expires_at` stays as it was.
 
-    Raises NotFound; Forbidden if the key has scopes that `credential` lacks; Conflict if it is good no more, or was
-    rotated before.
+    Raises NotFound; InvalidInput for an end that is past; Forbidden if the key has scopes that `credential` lacks;
+    Conflict if it is good no more, or was rotated before.
     """
     with transaction.atomic():
         old = _locked_key(credential.tenant, key_id)
@@ -113,7 +114,7 @@ def rotate_key(
             credential.tenant,
             old.name,
             old.scopes,
-            _sooner(expires_at or old.expires_at, _end_of(credential)),
+            _sooner(_yet_to_come(expires_at) or old.expires_at, _end_of(credential)),
             rate_limit=old.rate_limit_per_minute,
             created_by=credential.actor,
             rotated_from=old,
@@ -198,6 +199,14 @@ def _end_of(credential: Credential) -> datetime | None:
 
 def _sooner(*moments: datetime | None) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _yet_to_come(end: datetime | None) -> datetime | None:
+    """`end`, unless it is past: a key that never opens anything is a mistake."""
+    if end is not None and end <= timezone.now():
+        message = f"the key would have ended before it was made: {end.isoformat()} is past"
+        raise InvalidInput(message, fields=[FieldProblem("/expiresAt", "out_of_range", message)])
+    return end
 
 
 def _checked_rate_limit(wanted: int | None, own: int | None) -> int | None:

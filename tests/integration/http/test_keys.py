@@ -141,6 +141,15 @@ def test_a_key_made_with_an_expiring_key_ends_no_later(alice: Caller) -> None:
     assert ApiKey.objects.get(id=made.json()["data"]["id"]).expires_at == ends
 
 
+def test_a_key_that_would_have_ended_before_it_was_made_is_refused(alice: Caller) -> None:
+    before = ApiKey.objects.count()
+    answer = alice.post("/v1/api-keys", {"name": "x", "expiresAt": "2001-01-01T00:00:00Z"})
+    assert answer.status_code == 400
+    [problem] = answer.json()["details"]
+    assert (problem["field"], problem["code"]) == ("/expiresAt", "out_of_range")
+    assert ApiKey.objects.count() == before
+
+
 def test_unknown_and_missing_scopes_are_refused_by_name(alice: Caller) -> None:
     before = ApiKey.objects.count()
     answer = alice.post("/v1/api-keys", {"name": "x", "scopes": ["agents:read", "agents:fly"]})

@@ -105,6 +105,13 @@ def test_the_end_of_the_new_key_may_be_said(alice: Caller) -> None:
     assert new["expiresAt"] == "2999-01-01T00:00:00.000Z"
 
 
+def test_a_new_key_that_would_have_ended_before_is_refused_and_the_old_one_stays(alice: Caller) -> None:
+    old = made(alice)
+    answer = rotate(alice, old["id"], expiresAt="2001-01-01T00:00:00Z")
+    assert (answer.status_code, answer.json()["details"][0]["field"]) == (400, "/expiresAt")
+    assert ApiKey.objects.get(id=old["id"]).expires_at is None
+
+
 def test_a_key_does_not_make_itself_last_longer(alice: Caller) -> None:
     assert alice.tenant is not None
     ends = timezone.now() + timedelta(hours=1)
