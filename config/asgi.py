@@ -11,7 +11,7 @@ import io
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -29,8 +29,8 @@ Handler: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[byt
 
 IN_ONE_PIECE = 1024 * 1024
 """Bytes that an answer may have to be sent in one piece."""
-THREADS = 32
-"""Requests that one process answers at the same time."""
+THREADS = 8
+"""Requests that one process answers at the same time: more would wait for the interpreter, and for each other."""
 WAITED_FOR = 64 * 1024
 """Bytes of a body that are waited for before a thread takes the request: a slow client holds none."""
 
@@ -78,11 +78,16 @@ class Reply:
     waits: Answer | None = None
 
     def settle(self) -> None:
-        """Make what is sent of the answer that waited."""
-        assert self.waits is not None, "it waited"
-        with closing(self.waits) as answer:
+        """Make what is sent of the answer that waited, unless it waits again."""
+        answer = self.waits
+        assert answer is not None, "it waited"
+        with ExitStack() as closes:
+            closes.callback(answer.close)
             answer.settle()
-            self.body = answer.content
+            if answer.wait is not None:
+                closes.pop_all()
+                return
+            self.status, self.body = answer.status_code, answer.content
             self.headers = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in answer.items()]
 
 
@@ -103,8 +108,10 @@ class Application:
         environ = environ_of(scope, io.BufferedReader(body))
         loop = asyncio.get_running_loop()
         reply = await loop.run_in_executor(self._threads, self._reply, environ)
-        if reply.waits is not None and reply.waits.wait is not None:
-            await self._wait(reply.waits.wait)
+        while reply.waits is not None and reply.waits.wait is not None:
+            if not await self._wait(reply.waits.wait, receive):
+                reply.waits.close()
+                return
             await loop.run_in_executor(self._threads, reply.settle)
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         if reply.goes_on is not None:
@@ -134,13 +141,16 @@ class Application:
             reply.body = b"" if environ["REQUEST_METHOD"] == "HEAD" else b"".join(response)
         return reply
 
-    async def _wait(self, wait: Waiting) -> None:
-        """Return when what is waited for has come, it took long enough or the server ends."""
+    async def _wait(self, wait: Waiting, receive: Receive) -> bool:
+        """Return when what is waited for has come, it took long enough or the server ends; or, with False, when the
+        client has left."""
         loop, come = asyncio.get_running_loop(), asyncio.Event()
         forget = wait.watch(lambda: loop.call_soon_threadsafe(come.set))
-        ends = [asyncio.create_task(come.wait()), asyncio.create_task(self._ending.wait())]
+        left = asyncio.create_task(_left(receive))
+        ends = [left, asyncio.create_task(come.wait()), asyncio.create_task(self._ending.wait())]
         try:
             await asyncio.wait(ends, timeout=wait.seconds, return_when=asyncio.FIRST_COMPLETED)
+            return not left.done()
         finally:
             forget()
             for task in ends:

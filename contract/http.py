@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
@@ -78,8 +78,8 @@ class Waiting(Protocol):
     def seconds(self) -> float: ...
 
     @property
-    def settle(self) -> Callable[[], Answer]:
-        """Gives the answer as it is then, in a thread."""
+    def settle(self) -> Callable[[], HttpResponse]:
+        """Gives the answer as it is then, in a thread; one that waits again where it came to nothing."""
 
     def watch(self, wake: Callable[[], object]) -> Callable[[], None]:
         """Have `wake` called, in any thread, when it has come; what is returned ends the watch."""
@@ -103,10 +103,14 @@ class Answer(Response):
         self.unstored = tuple(unstored)
 
     def settle(self) -> None:
-        """Have an answer that is ready to be sent say what its wait came to."""
+        """Have an answer that is ready to be sent say what its wait came to, which may be another wait."""
         assert self.wait is not None, "it waits for something"
         settled = self.wait.settle()
-        self.content = JsonRenderer().render(settled.data)
+        self.wait = settled.wait if isinstance(settled, Answer) else None
+        if self.wait is not None:
+            return
+        self.status_code = settled.status_code
+        self.content = JsonRenderer().render(settled.data) if isinstance(settled, Answer) else settled.content
         for name in {"Link", *settled.headers} - {"Content-Type"}:
             if name in settled:
                 self[name] = settled[name]

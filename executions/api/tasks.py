@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
+from django.http import HttpResponse
 from rest_framework.fields import empty as nothing_given
 
 from contract import schema
 from contract.answers import shown
-from contract.http import Answer
+from contract.away import at_hand
+from contract.http import WAITS_LATER, Answer
 from contract.json_values import JSON
 from contract.schema import ID, MOMENT, OBJECT, TEXT, Component, Schema, either, listed, maybe, record, whole, words
 from contract.shapes import ABSENT, Anything, Flag, Shape, Text, Whole
 from contract.timestamps import wire
 from executions.agents import check_at_work
-from executions.commands.claiming import MOST_CLAIMED, Claimed, beat, claim, is_any_open
+from executions.api.waiting import Wait
+from executions.awaiting import openings
+from executions.commands.claiming import MOST_CLAIMED, Claimed, beat, claim
 from executions.commands.reporting import TaskFailed, complete_task, fail_task
 from executions.models import Task
 from tenants import registry
@@ -26,14 +30,9 @@ from tenants.models import Agent
 
 LONGEST_WAIT: Final = 30
 """Seconds that a claim may wait for something to claim."""
-WAITING_AT_ONCE: Final = 6
-"""How many claims of one process may wait, each on one of its threads; any more are answered at once."""
-LOOK_SECONDS: Final = 0.25
 LONGEST_MESSAGE: Final = 4_000
 FAILED: Final = "agent_failed"
 """The kind of a failure for which the worker gives none."""
-
-_waiting = threading.BoundedSemaphore(WAITING_AT_ONCE)
 
 
 class Claim(Shape):
@@ -109,7 +108,11 @@ REPORTED = Component("ReportedTask", record({"task_id": ID, "status": words("com
 
 
 class NothingYet(Exception):
-    """There was nothing to claim, and the caller wants to wait: the transaction is undone, and tried again later."""
+    """There was nothing to claim for this agent, and the caller wants to wait: nothing is committed."""
+
+    def __init__(self, agent: Agent) -> None:
+        super().__init__(f"no task of agent {agent.id} is open")
+        self.agent = agent
 
 
 class AgentsDoor(Door):
@@ -124,40 +127,37 @@ class AgentsDoor(Door):
 class ClaimDoor(AgentsDoor):
     """Claims, at once or as soon as there is something to claim."""
 
-    may_wait = False
-
     @takes("agents:work", body=Claim.read, answers=shown(CLAIMED, "What was claimed, which may be nothing."))
     def claim(self, agent_id: str) -> Answer:
         """Tasks of the agent, of the highest priority first, then the oldest; each under a lease of its own."""
         agent = self._agent(agent_id)
         tasks = claim(agent, self.input["max"], self.credential.actor)
-        if not tasks and self.may_wait:
-            self.waits_for = agent
-            raise NothingYet
+        if not tasks and time.monotonic() < self._until:
+            raise NothingYet(agent)
         return self.ok({"items": [show_claimed(task) for task in tasks]})
 
     def _mutate(self, act: Callable[[], Answer]) -> Answer:
-        """As any mutation, tried again while nothing is there; between two tries no transaction is open."""
-        until = time.monotonic() + self.input["wait_seconds"]
-        self.may_wait = self.input["wait_seconds"] > 0 and _waiting.acquire(blocking=False)
-        if not self.may_wait:
-            return super()._mutate(act)
-        try:
-            while True:
-                self.may_wait = time.monotonic() < until
-                try:
-                    return super()._mutate(act)
-                except NothingYet:
-                    self._wait(until)
-        finally:
-            _waiting.release()
+        self._until = time.monotonic() + self.input["wait_seconds"]
+        return self._claimed(act)
 
-    def _wait(self, until: float) -> None:
-        """Until there is something to claim, or the time is over."""
-        while (left := until - time.monotonic()) > 0:
-            time.sleep(min(LOOK_SECONDS, left))
-            if is_any_open(self.waits_for):
-                return
+    def _claimed(self, act: Callable[[], Answer]) -> Answer:
+        """As any mutation, tried again while nothing is there; between two tries no transaction is open."""
+        while True:
+            try:
+                return super()._mutate(act)
+            except NothingYet as nothing:
+                seconds = max(0.0, self._until - time.monotonic())
+                if self.request.META.get(WAITS_LATER):
+                    answer = self.ok({"items": []})
+                    answer.wait = Wait(openings, nothing.agent.id, seconds, partial(self._settled, act))
+                    return answer
+                openings.await_it(nothing.agent.id, seconds)
+
+    def _settled(self, act: Callable[[], Answer]) -> HttpResponse:
+        try:
+            return at_hand(partial(self._claimed, act))
+        except Exception as error:  # noqa: BLE001 - as in Door.dispatch
+            return cast("HttpResponse", self.handle_exception(error))
 
 
 class TaskDoor(AgentsDoor):

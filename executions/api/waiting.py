@@ -1,4 +1,4 @@
-"""`Prefer: wait=N` (RFC 7240): a door that answers with the state that an execution has reached by then."""
+"""Answers that wait. `Prefer: wait=N` (RFC 7240): a door that answers with the state that an execution has reached."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError
+from django.http import HttpResponse
 
 from contract.http import WAITS_LATER, Answer
 from contract.json_values import JSON
 from contract.schema import TEXT
-from executions.awaiting import lookout
+from executions.awaiting import Lookout, ends
 from executions.models import Execution
 from executions.reading import execution_of
 from tenants.door import Door
@@ -33,13 +34,14 @@ _PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 class Wait:
     """What a server that can do so waits for before it sends an answer (contract/http.py)."""
 
-    execution_id: UUID
+    lookout: Lookout
+    watched: UUID
     seconds: float
-    settle: Callable[[], Answer]
+    settle: Callable[[], HttpResponse]
 
     def watch(self, wake: Callable[[], object]) -> Callable[[], None]:
-        """Have `wake` called once the execution has ended; what is returned ends the watch."""
-        return lookout.watch(self.execution_id, wake)
+        """Have `wake` called once it has come; what is returned ends the watch."""
+        return self.lookout.watch(self.watched, wake)
 
 
 class WaitingDoor(Door):
@@ -65,9 +67,9 @@ class WaitingDoor(Door):
             return _as_committed(answer, error)
         settle = partial(self._settled, answer, execution.id, seconds)
         if self.request.META.get(WAITS_LATER):
-            answer.wait = Wait(execution.id, seconds, settle)
+            answer.wait = Wait(ends, execution.id, seconds, settle)
             return answer
-        lookout.await_end(execution.id, seconds)
+        ends.await_it(execution.id, seconds)
         return settle()
 
     def _settled(self, answer: Answer, execution_id: UUID, seconds: int) -> Answer:

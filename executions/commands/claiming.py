@@ -50,11 +50,6 @@ def claim(agent: Agent, most: int, actor: str) -> list[Claimed]:
         return [_claimed(row) for row in cursor.fetchall()]
 
 
-def is_any_open(agent: Agent) -> bool:
-    """Whether there is something to claim."""
-    return Task.objects.filter(agent=agent, status=TaskStatus.OPEN.value).exists()
-
-
 def beat(agent: Agent, task_id: str, lease: str) -> Task:
     """The task, its worker's lease made longer. Raises NotFound; Conflict as `refusal` tells."""
     task = task_of(agent, task_id)

@@ -17,7 +17,7 @@ from django.test import RequestFactory
 from contract.http import WAITS_LATER, Answer
 from executions.api.executions import ExecutionDoor
 from executions.api.waiting import preferred_wait
-from executions.awaiting import lookout
+from executions.awaiting import ends
 from executions.models import Execution
 from tests.integration.engine.world import failing, transform, wait
 from tests.integration.http.arranging import EXECUTE, application, creation, engine, published, template
@@ -177,11 +177,11 @@ def test_one_thread_looks_for_everybody_and_ends_when_nobody_waits(alice: Caller
     ]
     woken = threading.Semaphore(0)
     for execution_id in executions * 20:
-        lookout.watch(UUID(execution_id), woken.release)
-    assert len([thread for thread in threading.enumerate() if thread.name == "lookout"]) == 1
+        ends.watch(UUID(execution_id), woken.release)
+    assert len([thread for thread in threading.enumerate() if thread.name == "ends"]) == 1
     with at_work():
         assert all(woken.acquire(timeout=10) for _ in range(60))
-    eventually(lambda: not [thread for thread in threading.enumerate() if thread.name == "lookout"])
+    eventually(lambda: not [thread for thread in threading.enumerate() if thread.name == "ends"])
 
 
 def test_the_thread_that_looks_is_kept_for_who_waits_next(alice: Caller) -> None:
@@ -190,10 +190,10 @@ def test_the_thread_that_looks_is_kept_for_who_waits_next(alice: Caller) -> None
     def looked_by() -> int | None:
         body = start(alice, "executions", published(alice, DONE)).json()
         woken = threading.Event()
-        lookout.watch(UUID(body["data"]["execution"]["id"]), woken.set)
+        ends.watch(UUID(body["data"]["execution"]["id"]), woken.set)
         with at_work():
             assert woken.wait(10)
-        return next(thread.ident for thread in threading.enumerate() if thread.name == "lookout")
+        return next(thread.ident for thread in threading.enumerate() if thread.name == "ends")
 
     first = looked_by()
     assert looked_by() == first

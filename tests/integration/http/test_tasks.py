@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +12,10 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import connections
+from django.test import RequestFactory
 
-from executions.api import tasks
+from contract.http import WAITS_LATER, Answer
+from executions.api.tasks import ClaimDoor
 from executions.models import Attempt, Task
 from tests.integration.engine.tasks import agent_step
 from tests.integration.engine.world import noop
@@ -285,17 +288,52 @@ def test_an_agent_that_is_suspended_meanwhile_waits_no_longer_than_for_the_next_
         assert reasons(answer.result(timeout=10))[:2] == (403, "agent_suspended")
 
 
-def test_only_so_many_claims_of_a_process_wait_at_once(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "_waiting", threading.BoundedSemaphore(1))
-    path = at(alice, "claim")
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(own_thread, alice.post, path, {"wait_seconds": 2})
-        time.sleep(0.3)
-        began = time.monotonic()
-        assert alice.post(path, {"wait_seconds": 30}).json() == {"items": []}
-        assert time.monotonic() - began < 1
-        answer.result(timeout=10)
-    assert tasks._waiting.acquire(blocking=False), "the place is free again"
+def on_a_server_that_waits(alice: Caller, **body: Any) -> Answer:
+    """The answer to a claim, as a server has it that holds no thread while it waits."""
+    request = RequestFactory().post(
+        at(alice, "claim"),
+        json.dumps(body),
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {alice.key}"},
+        **{WAITS_LATER: True},  # type: ignore[arg-type]
+    )
+    answer = ClaimDoor.as_view({"post": "claim"})(request, agent_id=agent_of(alice))
+    assert isinstance(answer, Answer)
+    answer.render()
+    return answer
+
+
+def test_a_server_that_waits_without_a_thread_claims_when_there_is_something(alice: Caller) -> None:
+    answers = [on_a_server_that_waits(alice, wait_seconds=20) for _ in range(2)]
+    woken = threading.Event()
+    assert answers[0].wait is not None
+    answers[0].wait.watch(woken.set)
+    waiting(alice, agent_step("a"))
+    assert woken.wait(10)
+    for answer in answers:
+        answer.settle()
+    assert [answer.wait is None for answer in answers] == [True, False], "the other goes on waiting"
+    assert [task["step"] for task in json.loads(answers[0].content)["items"]] == ["a"]
+
+
+def test_a_wait_whose_time_is_over_is_answered_with_nothing(alice: Caller) -> None:
+    answer = on_a_server_that_waits(alice, wait_seconds=1)
+    assert answer.wait is not None
+    assert 0 < answer.wait.seconds <= 1
+    time.sleep(answer.wait.seconds)
+    answer.settle()
+    assert answer.status_code == 200
+    assert json.loads(answer.content) == {"items": []}
+    answer = on_a_server_that_waits(alice)
+    assert answer.wait is None
+
+
+def test_an_agent_that_is_suspended_while_its_worker_waits_is_told_so(alice: Caller) -> None:
+    answer = on_a_server_that_waits(alice, wait_seconds=20)
+    alice.post(f"/v1/agents/{agent_of(alice)}/suspend")
+    answer.settle()
+    assert (answer.wait, answer.status_code) == (None, 403)
+    assert json.loads(answer.content)["details"]["reason"] == "agent_suspended"
 
 
 def test_why_a_step_waits_says_who_has_its_task(alice: Caller) -> None:
