@@ -228,11 +228,11 @@ def test_address_and_key_come_from_the_environment_where_they_are_not_given(monk
 
 
 def test_a_key_stands_in_no_representation() -> None:
-    with Traceway("http://127.0.0.1:1", "tw_live_secret", retry=Retry(seconds=0)) as client:
-        assert "secret" not in repr(vars(client))
+    with Traceway("http://127.0.0.1:1", "tw_live_hidden", retry=Retry(seconds=0)) as client:
+        assert "hidden" not in repr(vars(client))
         with pytest.raises(Unreachable) as gone:
             client.me()
-    assert "secret" not in str(gone.value)
+    assert "hidden" not in str(gone.value)
 
 
 def test_an_invalid_request_names_every_problem_once() -> None:
