@@ -77,16 +77,17 @@ class Reply:
     goes_on: StreamingHttpResponse | None = None
     waits: Answer | None = None
 
-    def settle(self) -> None:
-        """Make what is sent of the answer that waited, unless it waits again."""
+    def settle(self, may_wait: bool) -> None:
+        """Make what is sent of the answer that waited, unless it waits again: then, if it may not, as it is."""
         answer = self.waits
         assert answer is not None, "it waited"
         with ExitStack() as closes:
             closes.callback(answer.close)
             answer.settle()
-            if answer.wait is not None:
+            if answer.wait is not None and may_wait:
                 closes.pop_all()
                 return
+            answer.wait = None
             self.status, self.body = answer.status_code, answer.content
             self.headers = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in answer.items()]
 
@@ -112,7 +113,7 @@ class Application:
             if not await self._wait(reply.waits.wait, receive):
                 reply.waits.close()
                 return
-            await loop.run_in_executor(self._threads, reply.settle)
+            await loop.run_in_executor(self._threads, reply.settle, not self._ending.is_set())
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         if reply.goes_on is not None:
             await self._go_on(reply.goes_on, receive, send)

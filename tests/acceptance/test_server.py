@@ -194,3 +194,22 @@ def test_term_ends_streams_in_good_order_answers_what_runs_and_closes_the_rest(s
         assert read_all(idle) == b""
         assert ending.child.process.wait(20) == 0
         assert time.monotonic() - began < SOON_SECONDS
+
+
+def test_term_answers_a_worker_that_waits_for_a_task_with_nothing(stack: Stack, api: Api) -> None:
+    agent = api.get("/v1/agents")["items"][0]["id"]
+    claim = POST.replace(b"/v1/executions", f"/v1/agents/{agent}/tasks/claim".encode()) + key(api)
+    with web(stack, "claimed-web") as ending, ending.connected() as waiting:
+        waiting.sendall(claim + b'Content-Length: 19\r\n\r\n{"wait_seconds":30}')
+        waiting.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            waiting.recv(1)
+        waiting.settimeout(30)
+        assert ending.child.process is not None
+        began = time.monotonic()
+        ending.child.process.terminate()
+        answer = read_all(waiting)
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert answer.endswith(b'{"items":[]}')
+        assert ending.child.process.wait(20) == 0
+        assert time.monotonic() - began < SOON_SECONDS
