@@ -109,11 +109,8 @@ class Application:
         environ = environ_of(scope, io.BufferedReader(body))
         loop = asyncio.get_running_loop()
         reply = await loop.run_in_executor(self._threads, self._reply, environ)
-        while reply.waits is not None and reply.waits.wait is not None:
-            if not await self._wait(reply.waits.wait, receive):
-                reply.waits.close()
-                return
-            await loop.run_in_executor(self._threads, reply.settle, not self._ending.is_set())
+        if reply.waits is not None and not await self._settled(reply, reply.waits, receive):
+            return
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         if reply.goes_on is not None:
             await self._go_on(reply.goes_on, receive, send)
@@ -142,16 +139,29 @@ class Application:
             reply.body = b"" if environ["REQUEST_METHOD"] == "HEAD" else b"".join(response)
         return reply
 
-    async def _wait(self, wait: Waiting, receive: Receive) -> bool:
-        """Return when what is waited for has come, it took long enough or the server ends; or, with False, when the
-        client has left."""
+    async def _settled(self, reply: Reply, answer: Answer, receive: Receive) -> bool:
+        """Have an answer that waits settled, as often as it waits; False where the client has left meanwhile."""
+        # One for all the waits: gunicorn takes a client for gone once a receive was cancelled.
+        left = asyncio.create_task(_left(receive))
+        try:
+            while answer.wait is not None:
+                await self._wait(answer.wait, left)
+                if left.done():
+                    answer.close()
+                    return False
+                may_wait = not self._ending.is_set()
+                await asyncio.get_running_loop().run_in_executor(self._threads, reply.settle, may_wait)
+            return True
+        finally:
+            left.cancel()
+
+    async def _wait(self, wait: Waiting, left: asyncio.Task[None]) -> None:
+        """Return when what is waited for has come, it took long enough, the client has left or the server ends."""
         loop, come = asyncio.get_running_loop(), asyncio.Event()
         forget = wait.watch(lambda: loop.call_soon_threadsafe(come.set))
-        left = asyncio.create_task(_left(receive))
-        ends = [left, asyncio.create_task(come.wait()), asyncio.create_task(self._ending.wait())]
+        ends = [asyncio.create_task(come.wait()), asyncio.create_task(self._ending.wait())]
         try:
-            await asyncio.wait(ends, timeout=wait.seconds, return_when=asyncio.FIRST_COMPLETED)
-            return not left.done()
+            await asyncio.wait([left, *ends], timeout=wait.seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             forget()
             for task in ends:
