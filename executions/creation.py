@@ -158,8 +158,7 @@ def _is_held_above(parent: Parent, key: str) -> bool:
 
     A child that waited for a place of its own would wait for ever where there is none but that.
     """
-    row = one_row(_HELD_ABOVE, {"parent": parent.execution_id, "key": key})
-    return row is not None
+    return one_row(_HELD_ABOVE, {"parent": parent.execution_id, "key": key}) is not None
 
 
 _HELD_ABOVE = """

@@ -53,8 +53,9 @@ class Standing:
         if of.intent not in allowed:
             yield _other("execution intent", " or ".join(sorted(allowed)), of.intent)
         quiet = of.status not in TERMINAL and of.intent == Intent.RUN and of.quarantined_at is None
-        if quiet and of.status_reason not in self._quiet_reasons():
-            yield _other("execution status_reason", self._quiet_reasons()[0], of.status_reason)
+        reasons = self._quiet_reasons()
+        if quiet and of.status_reason not in reasons:
+            yield _other("execution status_reason", reasons[0], of.status_reason)
         if of.status not in TERMINAL and of.intent == Intent.PAUSE and of.quarantined_at is None:
             yield from _unless_same("execution status_reason", "paused", of.status_reason)
         undoing = any(

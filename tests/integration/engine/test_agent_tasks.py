@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import F
 
 from contract.problems import Conflict, InvalidContent
-from executions import commands
+from executions import awaiting, commands
 from executions.commands import claiming
 from executions.commands.claiming import Claimed
 from executions.models import Execution, Task
@@ -487,7 +487,8 @@ def test_a_child_s_task_is_claimed_like_any(alice: Tenant, world: World) -> None
     assert output(execution) == {"inner": {"a": 1}}
 
 
-def test_a_claim_looks_into_one_index(alice: Tenant, world: World) -> None:
+def thousands_of_tasks(alice: Tenant, world: World) -> Task:
+    """One of an execution, with many more of the same agent in every status."""
     execution = run(alice, world, agent_step("a"))
     [task] = Task.objects.all()
     statuses_of = ("closed", "held", "claimed", "withdrawn", "open")
@@ -504,10 +505,28 @@ def test_a_claim_looks_into_one_index(alice: Tenant, world: World) -> None:
         )
         for n in range(3000)
     )
-    parameters: dict[str, Any] = {"agent": task.agent_id, "most": 10, "actor": "x", "lasts": timedelta(seconds=60)}
+    return task
+
+
+def explained(statement: str, parameters: dict[str, Any] | None = None) -> str:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE task")
-        cursor.execute(f"EXPLAIN {claiming._CLAIM}", parameters)
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute(statement, parameters)
+        return "\n".join(line for (line,) in cursor.fetchall())
+
+
+def test_a_claim_looks_into_one_index(alice: Tenant, world: World) -> None:
+    task = thousands_of_tasks(alice, world)
+    parameters: dict[str, Any] = {"agent": task.agent_id, "most": 10, "actor": "x", "lasts": timedelta(seconds=60)}
+    plan = explained(f"EXPLAIN {claiming._CLAIM}", parameters)
+    assert "task_claimable" in plan
+    assert "Seq Scan on task" not in plan
+
+
+def test_whoever_waits_for_tasks_looks_into_one_index_with_a_plan_for_any_agent(alice: Tenant, world: World) -> None:
+    thousands_of_tasks(alice, world)
+    Task.objects.filter(number__gt=50).update(status="closed")
+    numbered = awaiting._OPEN_TASKS.replace("%(most)s", "$1").replace("%(ids)s", "$2")
+    plan = explained(f"EXPLAIN (GENERIC_PLAN) {numbered}")
     assert "task_claimable" in plan
     assert "Seq Scan on task" not in plan
