@@ -14,7 +14,9 @@ handler403 = errors.forbidden
 handler404 = errors.unknown_path
 handler500 = errors.failure
 
+# Tried in this order: what is asked for most comes first.
 urlpatterns = [
+    path("", include("executions.urls")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("openapi.json", pages.openapi, name="openapi"),
@@ -24,6 +26,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("pay/<str:order_id>", pay),
     path("", include("tenants.urls")),
-    path("", include("executions.urls")),
     path("", include("workflows.urls")),
 ]
