@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,8 +26,10 @@ from executions.plan import initial
 from executions.provenance.submission import submission_digest
 from executions.rows import database_now
 from executions.states import CREATED, Intent, Status
+from executions.transitions import ALWAYS, Condition
 from tenants.models import Agent, Tenant
 from workflows import catalog
+from workflows.live import STILL, Live, Outdated
 from workflows.models import Template, WorkflowVersion
 from workflows.spec import Spec, StepFailed
 
@@ -73,7 +74,7 @@ class Parent:
 class Request:
     """What is to be run. `input_at` is the JSON Pointer of the member that problems with the input are told of.
 
-    `now` is the database's clock, where it was read with what is to be run.
+    `live` is where version and agent were read, if they are to be live still when the execution is inserted.
     """
 
     version: WorkflowVersion
@@ -86,7 +87,7 @@ class Request:
     client_safe_metadata: dict[str, JSON] = field(default_factory=dict)
     orchestrated: Orchestrated | None = None
     parent: Parent | None = None
-    now: datetime | None = None
+    live: Live | None = None
 
 
 def checked_spec(request: Request, unkept: Spec | None = None) -> Spec:
@@ -171,7 +172,8 @@ SELECT e.id FROM above JOIN execution e ON e.id = above.execution_id WHERE e.con
 def _insert(
     tenant: Tenant, request: Request, spec: Spec, concurrency_key: str | None, order: Payment | None
 ) -> Execution:
-    now, queued = request.now or database_now(), order is None
+    live, queued = request.live, order is None
+    now = database_now() if live is None else live.now
     execution_id = _stored_under(tenant, request) or id_at(now)
     standing = Standing(
         status=Status.QUEUED if queued else Status.AWAITING_PAYMENT,
@@ -210,8 +212,10 @@ def _insert(
     execution.event_sequence = events[-1].sequence
     _refer(submission)
     asked = {name: getattr(submission, name) for name in transitions.ASKED}
+    condition = ALWAYS if live is None else Condition(STILL, live.expected)
     with prepared() as cursor:
-        transitions.insert(cursor, keys, standing, events, asked)
+        if not transitions.insert(cursor, keys | asked, standing, events, condition) and live is not None:
+            raise Outdated(live.key)
     return execution
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from contract import json_values
@@ -21,26 +21,46 @@ from executions.states import CREATED, LIVE, IllegalMove, target
 class Cursor(Protocol):
     """What is needed of a database cursor: Django's and psycopg's both have it."""
 
+    @property
+    def rowcount(self) -> int: ...
+
     def execute(self, query: str, params: dict[str, Any]) -> Any: ...
     def fetchone(self) -> Any: ...
 
 
+class Condition(NamedTuple):
+    """Something is written only where this SELECT finds a row; it may name the parameters of what is written, too."""
+
+    text: str
+    parameters: dict[str, Any]
+
+
+ALWAYS = Condition("SELECT", {})
+
+
 def insert(
-    cursor: Cursor, execution: dict[str, Any], standing: Standing, events: list[EventRow], asked: dict[str, Any]
-) -> None:
-    """Create an execution in a status that CREATED allows; `execution` holds what never changes, `asked` the
-    submission: each column of ASKED."""
+    cursor: Cursor,
+    created: dict[str, Any],
+    standing: Standing,
+    events: list[EventRow],
+    condition: Condition = ALWAYS,
+) -> bool:
+    """Create an execution in a status that CREATED allows; whether the condition was met: else nothing is written.
+
+    `created` holds what never changes of the execution, and each column of its submission (ASKED).
+    """
     if standing.status not in CREATED:
         raise IllegalMove("create", standing.status)
     head, columns = events[-1], _columns(standing)
     cursor.execute(
-        _INSERT,
-        asked
-        | execution
+        _insertion(condition.text),
+        created
+        | condition.parameters
         | {name: columns[name] for name in _AT_FIRST}
         | {"sequence": head.sequence, "head": head.hash, "now": head.created_at}
         | {"events": json_values.dump(_event_rows(events))},
     )
+    return cursor.rowcount > 0
 
 
 def apply(cursor: Cursor, change: Change, carrier: Carrier = NOBODY) -> None:
@@ -75,6 +95,11 @@ def applied(cursor: Cursor) -> bool:
 def push_back(cursor: Cursor, execution_id: UUID, now: datetime, reason: str) -> None:
     """Before an overdue execution is tried again: move it 5 s * 2^tries away; after five tries quarantine it."""
     cursor.execute(_PUSH_BACK, {"id": execution_id, "now": now, "reason": reason})
+
+
+@cache
+def _insertion(condition: str) -> str:
+    return _INSERT.format(condition=condition)
 
 
 def _guard(change: Change) -> None:
@@ -351,13 +376,13 @@ WITH made AS (
   INSERT INTO execution (id, tenant_id, workflow_id, version_id, priority, concurrency_key,
     event_sequence, chain_head, created_at, updated_at, {", ".join(_AT_FIRST)},
     seq, steps_running, steps_waiting, steps_made, tries, compensating)
-  VALUES (%(id)s, %(tenant_id)s, %(workflow_id)s, %(version_id)s, %(priority)s, %(concurrency_key)s,
+  SELECT %(id)s, %(tenant_id)s, %(workflow_id)s, %(version_id)s, %(priority)s, %(concurrency_key)s,
     %(sequence)s, %(head)s, %(now)s, %(now)s, {", ".join(f"%({name})s" for name in _AT_FIRST)},
-    0, 0, 0, FALSE, 0, FALSE)
+    0, 0, 0, FALSE, 0, FALSE FROM ({{condition}}) AS met
   RETURNING id, event_xid
 ), asked AS (
   INSERT INTO submission (execution_id, tenant_id, {", ".join(ASKED)})
-  VALUES (%(id)s, %(tenant_id)s, {", ".join(f"%({name})s" for name in ASKED)})
+  SELECT %(id)s, %(tenant_id)s, {", ".join(f"%({name})s" for name in ASKED)} FROM made
 )
 {_TELL.format(source="made")}"""
 

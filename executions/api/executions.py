@@ -103,8 +103,13 @@ class ExecutionDoor(WaitingDoor):
         """Run a workflow, or have it wait for its payment."""
         given = self.input
         runs = named_workflow(self, given["workflowId"])
-        check_agents(self.tenant, runs.agent, catalog.spec_of(runs.version.id))
-        request = Request(
+        with runs.made_sure():
+            check_agents(self.tenant, runs.agent, catalog.spec_of(runs.version.id))
+            execution = create_execution(self.tenant, self._request(runs, given))
+        return self.reached(execution)
+
+    def _request(self, runs: Live, given: dict[str, Any]) -> Request:
+        return Request(
             version=runs.version,
             origin=origin_at(
                 self,
@@ -116,10 +121,9 @@ class ExecutionDoor(WaitingDoor):
             input=given["requestPayload"],
             input_at="/requestPayload",
             agent=runs.agent,
-            now=runs.now,
             client_safe_metadata=given["clientSafeMetadata"],
+            live=runs,
         )
-        return self.reached(create_execution(self.tenant, request))
 
     def made(self, body: JSON) -> str | None:
         """The execution's id."""

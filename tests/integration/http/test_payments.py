@@ -172,6 +172,7 @@ def test_pretended_money_is_confirmed_only_where_pretending_is_on(alice: Caller)
     assert confirm(alice, execution).json()["data"]["status"] == "paid"
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_price_is_the_one_of_the_version_that_was_executed(alice: Caller) -> None:
     workflow_id = published(alice, price=PRICE)
     execution = created(alice, workflow_id)["execution"]

@@ -105,8 +105,8 @@ def test_a_crash_between_store_and_commit_leaves_an_object_and_nothing_that_name
 ) -> None:
     workflow = published(alice, [SIZE])
 
-    def crash_once_stored(*given):  # type: ignore[no-untyped-def]
-        assert refers(given[-1]["input"])
+    def crash_once_stored(_cursor, created, *_):  # type: ignore[no-untyped-def]
+        assert refers(created["input"])
         raise RuntimeError("the process is gone")
 
     monkeypatch.setattr(transitions, "insert", crash_once_stored)
