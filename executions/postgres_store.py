@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from contract import json_values
+from contract.clock import Reading
 from executions import statements, transitions
 from executions.change import (
     AgentRow,
@@ -97,26 +97,21 @@ class PostgresStore:
             connection.close()
 
 
-KNOWN_SECONDS = 1.0
-"""How long the server's clock is gone on from by our own: over so short a time no two clocks drift apart."""
-
-
 class _Moment:
     """The server's time, as it was read last and, for a little while, without asking again."""
 
     def __init__(self, clock: Clock) -> None:
         self.given = clock
-        self._read: tuple[datetime, float] | None = None
+        self._reading: Reading | None = None
 
     def read(self, now: datetime) -> None:
         """Take note of the time that the server has just told."""
-        self._read = now, time.monotonic()
+        self._reading = Reading.now(now)
 
     def now(self) -> datetime | None:
         """None where the server has to be asked."""
-        if self._read is None or (seconds := time.monotonic() - self._read[1]) > KNOWN_SECONDS:
-            return None
-        return self.given() or self._read[0] + timedelta(seconds=seconds)
+        gone_on = None if self._reading is None else self._reading.gone_on()
+        return None if gone_on is None else self.given() or gone_on
 
 
 class _PostgresSession:

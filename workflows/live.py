@@ -12,13 +12,14 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS
 
-from contract.away import Away
+from contract.away import Away, brought_so_far
+from contract.clock import Reading
 from contract.identifiers import parse_id
 from contract.prepared import Row, one_row
 from contract.problems import NotFound, Refusal
@@ -26,8 +27,6 @@ from tenants.models import Agent, Tenant
 from workflows.catalog import live_version_of
 from workflows.models import Workflow, WorkflowVersion
 
-KEPT_SECONDS: Final = 1.0
-"""For so long our own clock goes on from the database's: over so short a time no two clocks drift apart."""
 NEAR_SECONDS: Final = 0.002
 """Only what came within this time is kept. By so little our clock may be behind, which is less than an execution takes
 to be created: those that are created one after the other, by two processes, stay in their order."""
@@ -41,14 +40,13 @@ Key = tuple[UUID, UUID]
 class Live:
     """The version that an execution takes now, the agent it has if it names none, and the database's clock then.
 
-    `read_at` is our own clock (monotonic seconds) at that time; `kept` says that an earlier request read it.
+    `kept`: an earlier request read it.
     """
 
     key: Key
     version: WorkflowVersion
     agent: Agent
     now: datetime
-    read_at: float
     kept: bool = False
 
     @property
@@ -72,31 +70,31 @@ class Outdated(Away):
 
     def __init__(self, key: Key) -> None:
         super().__init__(str(key[1]))
-        self._key = key
+        self.key = key
 
     def bring(self) -> None:
         """Have it read anew."""
-        _kept.forget(self._key)
+        _kept.forget(self.key)
 
 
 class _Kept:
     """What this process read last of each workflow, the longest kept forgotten first."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[Key, Live] = OrderedDict()
+        self._found: OrderedDict[Key, tuple[Live, Reading]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: Key) -> Live | None:
         """With the time that it is now, unless it was read too long ago."""
         found = self._found.get(key)
-        if found is None or (seconds := time.monotonic() - found.read_at) > KEPT_SECONDS:
+        if found is None or (now := found[1].gone_on()) is None:
             return None
-        return replace(found, now=found.now + timedelta(seconds=seconds), kept=True)
+        return replace(found[0], now=now, kept=True)
 
-    def keep(self, found: Live) -> None:
+    def keep(self, found: Live, reading: Reading) -> None:
         with self._lock:
             self._found.pop(found.key, None)
-            self._found[found.key] = found
+            self._found[found.key] = found, reading
             while len(self._found) > MOST_KEPT:
                 self._found.popitem(last=False)
 
@@ -116,19 +114,24 @@ def live(tenant: Tenant, workflow_id: str | UUID) -> Live:
     identifier = parse_id(workflow_id)
     if identifier is None:
         raise NotFound("there is no such workflow")
-    return _kept.get((tenant.id, identifier)) or _read((tenant.id, identifier))
+    key = tenant.id, identifier
+    return (None if _is_outdated(key) else _kept.get(key)) or _read(key)
+
+
+def _is_outdated(key: Key) -> bool:
+    """Whether this request was misled already: what others keep meanwhile could mislead it again, without end."""
+    return any(isinstance(away, Outdated) and away.key == key for away in brought_so_far() or ())
 
 
 def _read(key: Key) -> Live:
     asked_at = time.monotonic()
     row = one_row(_LIVE, {"tenant": key[0], "id": key[1]})
-    read_at = time.monotonic()
     if row is None:
         raise NotFound("there is no such workflow")
-    version, agent, now = _shown(row)
-    found = Live(key, version, agent, now, read_at)
-    if read_at - asked_at <= NEAR_SECONDS:
-        _kept.keep(found)
+    reading = Reading.now(row[-1])
+    found = Live(key, *_shown(row))
+    if reading.read_at - asked_at <= NEAR_SECONDS:
+        _kept.keep(found, reading)
     return found
 
 

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.pq import PipelineStatus
 
+from contract import clock
 from executions import postgres_store
 from executions.models import Execution
 from tenants.models import Tenant
@@ -20,7 +21,7 @@ from tests.integration.engine.world import World, noop, published, submitted, tr
 @pytest.fixture(autouse=True)
 def _clocks_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the machine stands still: what is counted here is what a step costs while it does not."""
-    monkeypatch.setattr(postgres_store, "KNOWN_SECONDS", 600.0)
+    monkeypatch.setattr(clock, "KNOWN_SECONDS", 600.0)
 
 
 class Meter:

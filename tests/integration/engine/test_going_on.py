@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import psycopg
 import pytest
 
-from executions import postgres_store
+from contract import clock
 from executions.change import Change
 from executions.commands import ending, pausing
 from executions.models import Execution
@@ -120,7 +120,7 @@ def test_the_server_is_asked_for_the_time_again_after_a_second(
     submitted(alice, workflow)
     world.drain()
     submitted(alice, workflow)
-    monkeypatch.setattr(postgres_store, "KNOWN_SECONDS", -1.0)
+    monkeypatch.setattr(clock, "KNOWN_SECONDS", -1.0)
     with metered(monkeypatch) as meter:
         world.drain()
     # Each of three outcomes is recorded under the lock.
@@ -149,7 +149,7 @@ def test_more_than_a_window_of_what_is_due_is_worked_off_in_its_order(alice: Ten
 
 
 def test_a_wide_execution_is_gone_on_with_too(alice: Tenant, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres_store, "KNOWN_SECONDS", 600.0)
+    monkeypatch.setattr(clock, "KNOWN_SECONDS", 600.0)
     fan = [noop("first"), *(noop(f"m{i}", "first") for i in range(300))]
     submitted(alice, published(alice, fan))
     with metered(monkeypatch) as meter:

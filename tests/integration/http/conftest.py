@@ -32,3 +32,10 @@ def bob(db: None) -> Caller:
 def stranger(db: None) -> Caller:
     made: Caller = http_client().Caller()
     return made
+
+
+@pytest.fixture
+def kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs of a workflow stays known, however slow the machine is."""
+    monkeypatch.setattr("contract.clock.KNOWN_SECONDS", 600.0)
+    monkeypatch.setattr("workflows.live.NEAR_SECONDS", 600.0)

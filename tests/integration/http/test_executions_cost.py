@@ -21,16 +21,10 @@ from tests.integration.http.arranging import (
     template,
 )
 from tests.integration.http_client import Caller, caller
-from workflows import live
 
 LIST = "/v1/executions"
 
-
-@pytest.fixture(autouse=True)
-def kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What runs of a workflow stays known, however slow the machine is."""
-    monkeypatch.setattr(live, "KEPT_SECONDS", 600.0)
-    monkeypatch.setattr(live, "NEAR_SECONDS", 600.0)
+pytestmark = pytest.mark.usefixtures("kept_for_long")
 
 
 @contextmanager

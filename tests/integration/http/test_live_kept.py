@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from executions.models import Event, Execution, Payment, Submission
-from tests.integration.engine.world import noop
+from contract import clock
+from executions.models import Execution, Payment, Submission
+from tenants.models import Agent
+from tests.integration.engine.world import noop, transform
 from tests.integration.http.arranging import ECHO, created, creation, published
 from tests.integration.http.test_executions_cost import statements
 from tests.integration.http_client import Caller, another_key, caller
@@ -16,12 +18,7 @@ from workflows import live
 
 WANTS_A_NAME = {"input_schema": {"type": "object", "required": ["name"]}}
 
-
-@pytest.fixture(autouse=True)
-def kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the machine is."""
-    monkeypatch.setattr(live, "KEPT_SECONDS", 600.0)
-    monkeypatch.setattr(live, "NEAR_SECONDS", 600.0)
+pytestmark = pytest.mark.usefixtures("kept_for_long")
 
 
 def changed(alice: Caller, workflow_id: str, steps: Any = ECHO, **members: Any) -> None:
@@ -42,7 +39,7 @@ def test_what_runs_is_read_once_for_creations_that_follow_each_other(alice: Call
 def test_it_is_read_anew_after_a_moment(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     workflow_id = published(alice)
     created(alice, workflow_id)
-    monkeypatch.setattr(live, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(clock, "KNOWN_SECONDS", 0.0)
     with statements(3):
         created(alice, workflow_id)
 
@@ -64,7 +61,6 @@ def test_an_execution_takes_the_version_that_was_published_since(alice: Caller) 
     versions = {str(row.id): row.version.version for row in Execution.objects.select_related("version")}
     assert versions[first] != versions[second]
     assert Execution.objects.get(id=second).steps_left == 1
-    assert Event.objects.filter(execution_id=second, sequence=1).count() == 1
 
 
 def test_an_execution_takes_the_version_that_was_gone_back_to(alice: Caller) -> None:
@@ -139,6 +135,21 @@ def test_what_was_outdated_within_a_keys_transaction_is_done_again_whole() -> No
     made = created(alice, workflow_id, idempotencyKey="k")
     assert created(alice, workflow_id, idempotencyKey="k") == made
     assert Execution.objects.get(id=made["execution"]["id"]).steps_left == 1
+
+
+@pytest.mark.parametrize("actions", [["*"], ["noop", "transform"]], ids=len)
+def test_what_holds_is_gone_by_whatever_the_agent_may_do(alice: Caller, actions: list[str]) -> None:
+    workflow_id = published(alice, [transform("only", {"got": "${{ input }}"})])
+    Agent.objects.update(actions=actions)
+    answers = [alice.post("/v1/executions", creation(workflow_id)).status_code for _ in range(3)]
+    assert answers == [200, 200, 200]
+
+
+def test_a_refusal_comes_once_whatever_others_keep_meanwhile(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    workflow_id = published(alice, **WANTS_A_NAME)
+    monkeypatch.setattr(live._Kept, "forget", lambda *_: None)
+    for _ in range(2):
+        assert alice.post("/v1/executions", creation(workflow_id)).status_code == 400
 
 
 def test_what_is_kept_for_one_tenant_opens_nothing_to_another(alice: Caller) -> None:
